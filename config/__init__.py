@@ -1,0 +1,1 @@
+"""What differs between machines: settings, logs, private services, the supervisor."""
