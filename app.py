@@ -1,0 +1,49 @@
+"""Where settings and factory meet, for servers and for the `portal` command."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from flask import Flask
+from pydantic import ValidationError
+
+from config import keys, logging, services, supervisor
+from config.settings import Settings, describe
+from portal.cli import group
+from portal.factory import Process, create_app
+
+
+def load_settings() -> Settings:
+    """The settings of this process. A wrong one ends it with one line for each mistake (exit code 2)."""
+    try:
+        return Settings()
+    except ValidationError as error:
+        raise SystemExit("\n".join(f"portal: wrong setting {line}" for line in describe(error))) from None
+
+
+def create(process: Process = "web") -> Flask:
+    """The application of one process: what a WSGI server calls (`app:create()`)."""
+    settings = keys.ensure_keys(load_settings())
+    logging.configure(settings)
+    try:
+        addresses = services.connect(settings)
+    except services.ServiceError as error:
+        raise SystemExit(f"portal: {error}") from None
+    found = {"database_url": addresses.database_url, "redis_url": addresses.redis_url}
+    return create_app(settings.model_copy(update=found), process)
+
+
+def main() -> None:
+    """The `portal` command."""
+    if sys.argv[1:2] == ["up"]:
+        raise SystemExit(supervisor.up(load_settings()))
+    process: Process = {"worker": "worker", "ticker": "ticker"}.get(
+        sys.argv[1] if sys.argv[1:] else "", "command"
+    )  # type: ignore[assignment]
+    group(lambda: create(process))
+
+
+if __name__ == "__main__":
+    os.environ.setdefault("FLASK_SKIP_DOTENV", "1")
+    main()

@@ -1,0 +1,1 @@
+"""Lightning Portal: the control plane and admin portal for OpenFn workflows."""

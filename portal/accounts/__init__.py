@@ -1,0 +1,29 @@
+"""People: accounts, log-in sessions, superuser rights."""
+
+from portal.accounts import policies as _policies  # noqa: F401
+from portal.accounts.commands import change_password, create_user, make_password, sign_in
+from portal.accounts.inputs import Email, LogIn, NewPassword, NewUser
+from portal.accounts.models import AccountRole, User, UserToken
+from portal.accounts.queries import actor_of, find_by_email, superuser_exists
+from portal.accounts.sessions import delete_expired_tokens, end_session, start_session, user_of_session
+
+__all__ = [
+    "AccountRole",
+    "Email",
+    "LogIn",
+    "NewPassword",
+    "NewUser",
+    "User",
+    "UserToken",
+    "actor_of",
+    "change_password",
+    "create_user",
+    "delete_expired_tokens",
+    "end_session",
+    "find_by_email",
+    "make_password",
+    "sign_in",
+    "start_session",
+    "superuser_exists",
+    "user_of_session",
+]

@@ -1,0 +1,1 @@
+"""The ground floor: database, clock, queue, errors. Knows nothing of the business."""

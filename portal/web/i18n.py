@@ -1,0 +1,44 @@
+"""Languages and time zones of the person who looks."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo, available_timezones
+
+from flask import Flask, current_app, has_request_context, request
+from flask_babel import Babel
+
+if TYPE_CHECKING:
+    from config.settings import Settings
+
+babel = Babel()
+
+
+def init_app(app: Flask, settings: Settings) -> None:
+    """Offer the configured languages; the browser's wish chooses."""
+    app.config["LANGUAGES"] = settings.portal_languages
+    babel.init_app(
+        app,
+        default_locale=settings.portal_languages[0],
+        default_translation_directories="translations",
+        locale_selector=_language,
+        timezone_selector=lambda: zone().key,
+    )
+
+
+def _language() -> str | None:
+    if not has_request_context():
+        return None
+    return request.accept_languages.best_match(current_app.config["LANGUAGES"])
+
+
+@lru_cache(maxsize=1)
+def _zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def zone() -> ZoneInfo:
+    """The zone that the browser told in the cookie `tz`; UTC when it told none that exists."""
+    told = request.cookies.get("tz", "") if has_request_context() else ""
+    return ZoneInfo(told if told in _zones() else "UTC")

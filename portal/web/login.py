@@ -1,0 +1,106 @@
+"""Who the request is from: Flask-Login over server-side session rows.
+
+The cookie holds a random token; the row behind it can be listed and revoked, and a
+blocked account's sessions die at once (dataclips-and-accounts §5.2).
+"""
+
+from __future__ import annotations
+
+from flask import Flask, g, request, session, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import LoginManager, current_user, login_user, logout_user
+
+from portal import accounts
+from portal.core.access import Actor
+from portal.web import render
+
+manager = LoginManager()
+# What somebody may reach who still has the one-time password of the first start.
+BEFORE_NEW_PASSWORD = {
+    "accounts.password",
+    "accounts.save_password",
+    "accounts.logout",
+    "accounts.theme",
+    None,
+}
+
+
+class SignedIn:
+    """The signed-in person of one request, as Flask-Login wants them."""
+
+    is_authenticated = True
+    is_active = True
+    is_anonymous = False
+
+    def __init__(self, user: accounts.User, token: str) -> None:
+        self.user, self.token = user, token
+
+    def get_id(self) -> str:
+        """The session token: what the cookie keeps."""
+        return self.token
+
+    @property
+    def actor(self) -> Actor:
+        """The person as policies and audit entries see them."""
+        return accounts.actor_of(self.user)
+
+    @property
+    def name(self) -> str:
+        """First and last name."""
+        return self.user.name
+
+    @property
+    def email(self) -> str:
+        """E-mail address."""
+        return self.user.email
+
+    @property
+    def is_superuser(self) -> bool:
+        """Whether the account has the admin area."""
+        return self.actor.is_superuser
+
+
+def init_app(app: Flask) -> None:
+    """Read the session on each request and put the actor into `g`."""
+    manager.init_app(app)
+    app.before_request(_know_the_actor)
+    app.before_request(_replace_one_time_password)
+
+
+@manager.user_loader
+def _load(token: str) -> SignedIn | None:
+    user = accounts.user_of_session(token)
+    return SignedIn(user, token) if user else None
+
+
+def _know_the_actor() -> None:
+    g.standing = None
+    g.actor = current_user.actor if current_user.is_authenticated else None
+
+
+def _replace_one_time_password() -> ResponseReturnValue | None:
+    if (
+        g.actor is None
+        or not current_user.user.password_is_one_time
+        or request.endpoint in BEFORE_NEW_PASSWORD
+    ):
+        return None
+    return render.redirect_to(url_for("accounts.password"))
+
+
+def begin(user: accounts.User) -> None:
+    """Start a session for `user`, in a cookie that shares nothing with the one before (fixation)."""
+    token = accounts.start_session(user)
+    session.clear()
+    session.permanent = True
+    login_user(SignedIn(user, token))
+    g.actor = accounts.actor_of(user)
+
+
+def end() -> None:
+    """End the present session, here and in the database."""
+    if current_user.is_authenticated:
+        accounts.end_session(current_user.token)
+    logout_user()
+    session.clear()
+    g.actor = None

@@ -1,0 +1,78 @@
+"""Answers: a page, or only its fragment when htmx asks for a part.
+
+The page includes the fragment's file, so both are one rendering. Fragments are
+files that begin with `_` and have one root element.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from flask import Response, flash, make_response, redirect, render_template, request
+from htmx_flask import request as htmx_request
+
+
+def is_partial() -> bool:
+    """Whether htmx asks for a part of a page; boosted links and history restores ask for whole ones."""
+    return bool(htmx_request.htmx) and request.headers.get("HX-Request-Type", "partial") == "partial"
+
+
+def is_htmx() -> bool:
+    """Whether htmx made the request, for a part or for a whole page."""
+    return bool(htmx_request.htmx)
+
+
+def page(template: str, fragment: str | None = None, *, status: int = 200, **values: Any) -> Response:
+    """Answer `fragment` to htmx's partial requests, the page `template` otherwise."""
+    chosen = fragment if fragment is not None and is_partial() else template
+    return make_response(render_template(chosen, **values), status)
+
+
+def fragment(template: str, *, status: int = 200, **values: Any) -> Response:
+    """Answer a fragment that only htmx asks for."""
+    return make_response(render_template(template, **values), status)
+
+
+def invalid(template: str, fragment: str | None = None, **values: Any) -> Response:
+    """Answer 422 with the same form, values kept, errors on their fields; a plain browser gets the page."""
+    return page(template, fragment, status=422, **values)
+
+
+def done(
+    where: str,
+    *,
+    fragment: str | None = None,
+    event: str | None = None,
+    toast: str | None = None,
+    **values: Any,
+) -> Response:
+    """Answer after a change.
+
+    htmx gets `fragment` (or is sent to `where`) and an `HX-Trigger` with `event` and a toast;
+    a plain browser a 303 to `where` with the toast as a flash.
+    """
+    if not is_htmx():
+        if toast:
+            flash(toast)
+        return redirect_to(where)
+    if fragment is None:
+        if toast:
+            flash(toast)
+        return redirect_to(where)
+    response = make_response(render_template(fragment, **values))
+    news: dict[str, Any] = {event: {}} if event else {}
+    if toast:
+        news["toast"] = {"level": "ok", "text": toast}
+    if news:
+        response.headers["HX-Trigger"] = json.dumps(news)
+    return response
+
+
+def redirect_to(where: str) -> Response:
+    """Send the browser to `where`: `HX-Location` to htmx (which would follow a 303 unseen), else 303."""
+    if is_htmx():
+        response = make_response("", 204)
+        response.headers["HX-Location"] = where
+        return response
+    return make_response(redirect(where, code=303))
