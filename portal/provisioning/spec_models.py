@@ -103,7 +103,6 @@ class ProjectSpec:
     description: str | None
     env: str | None
     color: str | None
-    concurrency: int | None
     credentials: tuple[CredentialSpec, ...]
     workflows: tuple[WorkflowSpec, ...]
 

@@ -6,25 +6,28 @@ go. Nothing here touches the database. Format v2 is recognised and refused.
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from portal.core.text import N_
+from portal.projects import NewProject, name_from
 from portal.provisioning.body_files import BodyFiles
 from portal.provisioning.document import Fields
 from portal.provisioning.nodes import Mapping, Node, Sequence, Unreadable
 from portal.provisioning.problems import Notes, Place, in_reading_order
 from portal.provisioning.spec_models import CredentialSpec, ProjectSpec, SpecReading, WorkflowSpec
-from portal.provisioning.spec_workflow import MAX_CONCURRENCY, WorkflowReader
+from portal.provisioning.spec_workflow import WorkflowReader
 from portal.provisioning.yaml_reader import read_yaml
-from portal.workflows.rules import INVALID_FORMAT, MAX_NAME, name_problem
+from portal.workflows.rules import name_problem
 
-KNOWN = {"name", "description", "env", "color", "concurrency", "credentials", "workflows"}
+KNOWN = {"name", "description", "env", "color", "credentials", "workflows"}
 UNREAD = {
     "id",
     "collections",
     "channels",
     "globals",
+    "concurrency",
     "allow_support_access",
     "requires_mfa",
     "retention_policy",
@@ -36,12 +39,7 @@ UNREAD = {
     "updated_at",
     "version_history",
 }
-MAX_DESCRIPTION = 240
 V2 = N_("format v2 is not read yet; export the project in format v1")
-
-_NAME = re.compile(r"[a-z0-9-]+")
-_ENV = re.compile(r"[a-z0-9][a-z0-9_-]{0,31}")
-_COLOR = re.compile(r"#([0-9a-fA-F]{3}|[0-9a-fA-F]{6}|[0-9a-fA-F]{8})")
 
 
 def read_project_spec(source: bytes | str, *, base_dir: Path | None = None) -> SpecReading:
@@ -59,16 +57,6 @@ def read_project_spec(source: bytes | str, *, base_dir: Path | None = None) -> S
         notes.problem(Place("", None), N_("is empty"))
     problems = in_reading_order(notes.problems)
     return SpecReading(None if problems else document, problems, in_reading_order(notes.warnings))
-
-
-def project_name_problem(name: str) -> str | None:
-    """§1.1: lower-case letters, digits and hyphens only."""
-    if len(name) > MAX_NAME:
-        return f"should be at most {MAX_NAME} character(s)"
-    if _NAME.fullmatch(name):
-        return None
-    likely = re.sub(r"[^a-z0-9-]+", "-", name.lower()).strip("-")
-    return f"{INVALID_FORMAT}; only a-z, 0-9 and - are allowed" + (f", such as {likely}" if likely else "")
 
 
 def _document(root: Node, files: BodyFiles, notes: Notes) -> ProjectSpec | None:
@@ -103,17 +91,32 @@ def _sign_of_v2(fields: Fields) -> Place | None:
 
 def _project(fields: Fields, files: BodyFiles) -> ProjectSpec:
     fields.only(KNOWN, unread=UNREAD)
-    name = fields.required_text("name", project_name_problem)
+    name = fields.required_text("name")
+    own = {"name": name} | {key: fields.text(key) for key in ("description", "env", "color")}
+    _check_project(fields, own)
     credentials = _credentials(fields)
     return ProjectSpec(
         name=name or "",
-        description=fields.text("description", _description_problem),
-        env=fields.text("env", _env_problem),
-        color=fields.text("color", _color_problem),
-        concurrency=fields.whole_number("concurrency", MAX_CONCURRENCY),
+        description=own["description"],
+        env=own["env"],
+        color=own["color"],
         credentials=credentials,
         workflows=_workflows(fields, credentials, files),
     )
+
+
+def _check_project(fields: Fields, own: dict[str, str | None]) -> None:
+    """Note what the projects context refuses; a missing name has been noted already."""
+    try:
+        NewProject.model_validate(
+            {"name": "unnamed"} | {key: own[key] for key in own if own[key] is not None}
+        )
+    except ValidationError as refusal:
+        for error in refusal.errors(include_url=False):
+            key = str(error["loc"][0])
+            message = str(error.get("ctx", {}).get("error", error["msg"]))
+            likely = name_from(own["name"] or "").replace("_", "-").replace(".", "-") if key == "name" else ""
+            fields.problem(key, f"{message}; a fitting name is {likely}" if likely else message)
 
 
 def _credentials(fields: Fields) -> tuple[CredentialSpec, ...]:
@@ -134,15 +137,3 @@ def _workflows(
     names = {key: full.get(key, key) for key in fields.keys_of("credentials")}
     reader = WorkflowReader(credentials=names, files=files)
     return tuple(reader.read(key, line, inner) for key, line, inner in fields.records("workflows"))
-
-
-def _description_problem(text: str) -> str | None:
-    return f"should be at most {MAX_DESCRIPTION} character(s)" if len(text) > MAX_DESCRIPTION else None
-
-
-def _env_problem(text: str) -> str | None:
-    return None if _ENV.fullmatch(text) else N_("must be a short slug")
-
-
-def _color_problem(text: str) -> str | None:
-    return None if _COLOR.fullmatch(text) else N_("must be hex")

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from portal.provisioning.conversion import new_workflow
 from portal.provisioning.spec_models import PositionSpec, ProjectSpec, ReplySpec, SpecReading
 from portal.provisioning.spec_v1 import read_project_spec
 
@@ -136,13 +137,12 @@ def test_positions_are_read_for_known_nodes_only() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "expected"),
     [
-        ("name: clinic", "name: My Clinic", "name: has invalid format; only a-z, 0-9 and - are allowed, such as my-clinic"),
+        ("name: clinic", "name: My Clinic", "name: has invalid format; a fitting name is my-clinic"),
         ("name: clinic\n", "", "name: can't be blank"),
         ("name: clinic", "name: 2026", "name: must be text; write it in quotes: '2026'"),
-        ("name: clinic", "name: a\ndescription: " + "x" * 241, "description: should be at most 240 character(s)"),
+        ("name: clinic", "name: a\ndescription: " + "x" * 241, "description: String should have at most 240 characters"),
         ("name: clinic", "name: a\nenv: Main", "env: must be a short slug"),
         ("name: clinic", "name: a\ncolor: '#ab'", "color: must be hex"),
-        ("name: clinic", "name: a\nconcurrency: 0", "concurrency: must be a whole number from 1 to 2147483647"),
         ("name: clinic", "name: a\nworkflow: {}", "workflow: is not a known key; did you mean workflows?"),
         ("name: clinic", "name: a\ncredentials: [x]", "credentials: must be a map"),
         ("name: clinic", "name: a\ncredentials: {k: {name: n}}", "credentials.k.owner: can't be blank"),
@@ -221,7 +221,7 @@ def test_problems_of_yaml_and_of_rules_come_together() -> None:
         SMALL.replace("name: clinic", "name: A B").replace("body: fn(s => s)", "body: !t x", 1)
     )
     assert said(reading) == [
-        "name: has invalid format; only a-z, 0-9 and - are allowed, such as a-b",
+        "name: has invalid format; a fitting name is a-b",
         "workflows.intake.jobs.first.body: has a YAML tag (!); remove it",
     ]
 
@@ -311,6 +311,18 @@ class TestBodyFiles:
         assert said(self.read(path, base)) == [f"workflows.intake.jobs.first.body.path: {reason}"]
 
 
+def test_what_is_read_fits_the_input_of_the_workflows_context(folder: Path) -> None:
+    intake = document(read_project_spec(CLINIC, base_dir=folder)).workflows[0]
+    new = new_workflow(intake, {})
+    assert [(job.key, job.name, job.project_credential_id) for job in new.jobs] == [
+        ("Check-form", "Check form", None),
+        ("Évaluer-患者", "Évaluer 患者", None),
+        ("off", "off", None),
+    ]
+    assert new.triggers[0].settled() == new.triggers[0]
+    assert new.edges[1].condition_label == 'has "data"'
+
+
 LINES = SMALL.splitlines(keepends=True)
 
 
@@ -335,3 +347,5 @@ def test_a_mangled_document_gives_a_document_or_problems_and_never_an_exception(
         lines[at] = text
     reading = read_project_spec("".join(lines))
     assert (reading.document is None) == bool(reading.problems)
+    for workflow in reading.document.workflows if reading.document else ():
+        assert new_workflow(workflow, {}).name == workflow.name

@@ -1,0 +1,44 @@
+"""Workflows, their jobs, triggers and edges, and their frozen snapshots."""
+
+from portal.workflows.commands import create
+from portal.workflows.graph import Graph, graph_of
+from portal.workflows.inputs import NewEdge, NewJob, NewTrigger, NewWorkflow, Position, ReplyConfig
+from portal.workflows.models import (
+    ConditionType,
+    Edge,
+    Job,
+    Snapshot,
+    Trigger,
+    TriggerType,
+    VersionSource,
+    WebhookReply,
+    Workflow,
+    WorkflowState,
+    WorkflowVersion,
+)
+from portal.workflows.versions import history, record_version
+
+__all__ = [
+    "ConditionType",
+    "Edge",
+    "Graph",
+    "Job",
+    "NewEdge",
+    "NewJob",
+    "NewTrigger",
+    "NewWorkflow",
+    "Position",
+    "ReplyConfig",
+    "Snapshot",
+    "Trigger",
+    "TriggerType",
+    "VersionSource",
+    "WebhookReply",
+    "Workflow",
+    "WorkflowState",
+    "WorkflowVersion",
+    "create",
+    "graph_of",
+    "history",
+    "record_version",
+]
