@@ -13,7 +13,7 @@ from flask import Flask
 from flask_migrate import Migrate
 from sqlalchemy.orm import configure_mappers
 
-from portal import blueprints, cli, schedule, web
+from portal import blueprints, schedule, web
 from portal.core import broker, limits, paging, storage
 from portal.core.db import Base, db
 
@@ -51,7 +51,6 @@ def create_app(settings: Settings, process: Process = "web") -> Flask:
     configure_mappers()
     web.init_app(app, settings)
     blueprints.init_app(app)
-    cli.init_app(app)
     schedule.init_app(app)
     web.refuse_unguarded_routes(app)
     return app
