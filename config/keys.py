@@ -62,7 +62,7 @@ def _write_once(path: Path, text: str) -> None:
     except FileExistsError:
         pass
     finally:
-        os.unlink(draft)
+        Path(draft).unlink()
 
 
 def _check(secret: SecretStr, encryption: SecretStr) -> None:

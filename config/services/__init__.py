@@ -15,6 +15,7 @@ import atexit
 import os
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from config.services.addresses import Addresses, Found
@@ -33,7 +34,8 @@ _connected: dict[tuple[Path, Found], Addresses] = {}
 
 
 def _tell(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 class Services:
@@ -132,7 +134,7 @@ def _those_running(data_dir: Path, given: Found) -> Addresses | None:
         return None
     if given.filled_by(found).complete() is None:
         raise ServiceError(
-            "The portal that runs on this data folder was started with DATABASE_URL or REDIS_URL set: set them here too."
+            "The portal on this data folder was started with DATABASE_URL or REDIS_URL set: set them here too."
         )
     return given.filled_by(answering(found)).complete()
 

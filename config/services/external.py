@@ -1,4 +1,4 @@
-"""Servers given by address: are they there, and will they do?"""
+"""Servers given by address: whether they are there, and whether they will do."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def check_database(url: str) -> None:
         ) from error
     if version < OLDEST_POSTGRES:
         raise ServiceError(
-            f"DATABASE_URL: the server at {_place(url)} is PostgreSQL {version}; {OLDEST_POSTGRES} or newer is needed."
+            f"DATABASE_URL: {_place(url)} is PostgreSQL {version}; {OLDEST_POSTGRES} or newer is needed."
         )
 
 

@@ -70,7 +70,7 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
     handle, name = tempfile.mkstemp(dir=path.parent)
     with os.fdopen(handle, "w") as file:
         json.dump(value, file)
-    os.replace(name, path)
+    Path(name).replace(path)
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -108,7 +108,8 @@ def _home(link: Path, account: Account, runtime: Path, *, durable: bool) -> Path
     if not account.reaches(home):
         raise ServiceError(
             f"{home} cannot be reached by the user '{account.name}' that runs PostgreSQL for root: "
-            "a folder above it is closed. Move the data folder and set PORTAL_DATA_DIR, or start as an ordinary user."
+            "a folder above it is closed. Move the data folder and set PORTAL_DATA_DIR, "
+            "or start as an ordinary user."
         )
     return home
 
@@ -151,5 +152,6 @@ def _runtime(account: Account) -> Path:
 
 
 def _short_folder() -> Path:
-    """/tmp itself: $TMPDIR may be too long for a socket path or closed to the servers' account."""
-    return Path("/tmp") if Path("/tmp").is_dir() else Path(tempfile.gettempdir())
+    """Mostly not $TMPDIR, which may be too long for a socket path or closed to the servers' account."""
+    usual = Path("/tmp")  # noqa: S108 - only the parent of folders with random names and tight modes
+    return usual if usual.is_dir() else Path(tempfile.gettempdir())

@@ -260,5 +260,5 @@ def _quoted(path: Path) -> str:
 
 def _room_for_shared_memory() -> bool:
     """Containers often have a /dev/shm of 64 MB, too small for a parallel hash join."""
-    shared = Path("/dev/shm")
+    shared = Path("/dev/shm")  # noqa: S108 - only asked for its size
     return not shared.is_dir() or shutil.disk_usage(shared).free > 256_000_000

@@ -26,13 +26,16 @@ from config.services.valkey import Valkey
 class Server(Protocol):
     """What PostgreSQL and Valkey have in common."""
 
-    @property
-    def name(self) -> str: ...
-    @property
-    def url(self) -> str: ...
-    def alive(self) -> bool: ...
-    def start(self) -> None: ...
-    def stop(self) -> None: ...
+    name: str
+
+    def alive(self) -> bool:
+        """Whether it runs."""
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+
+    def stop(self) -> None:
+        """Stop it."""
 
 
 def servers_lock(data_dir: Path) -> FileLock:
@@ -130,7 +133,7 @@ def _tried(check: Callable[[str], None], url: str | None) -> str | None:
 
 
 def _clear_up(state: Path) -> None:
-    """End the Valkey and remove the sockets of an earlier start that was killed (postgres.py sees to its own)."""
+    """End the Valkey and remove the sockets of a start that was killed (postgres.py sees to its own)."""
     left = read_json(state)
     pid, started = left.get("valkey") or (None, None)
     processes.end_strangers(processes.find(pid, started), valkey.STOP)

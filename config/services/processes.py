@@ -88,7 +88,7 @@ def end_strangers(found: Sequence[Any], steps: Iterable[tuple[signal.Signals, fl
 
 
 def working_in(folder: Path) -> list[Any]:
-    """Processes (`psutil.Process`) whose working directory is `folder`: all those of one PostgreSQL cluster."""
+    """Processes (`psutil.Process`) whose working directory is `folder`: all those of one cluster."""
     return [p for p in psutil.process_iter() if _ask(p.cwd) == str(folder)]
 
 
@@ -110,7 +110,7 @@ def identity(pid: int) -> float | None:
 
 
 def find(pid: object, started: object) -> list[Any]:
-    """The process `pid` if it is still the one that started then (see `identity`), as a list of none or one."""
+    """The process `pid` if it is still the one that started then (see `identity`): none or one."""
     if not isinstance(pid, int) or started is None or identity(pid) != started:
         return []
     return [psutil.Process(pid)]
