@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 from flask_migrate.cli import db as database_group
 
-from portal.cli import first_start, users
+from portal.cli import first_start, projects, users
 from portal.core.errors import PortalError
 
 
@@ -31,5 +31,6 @@ def group() -> None:
 
 group.add_command(database_group)
 group.add_command(first_start.first_start)
+group.add_command(projects.projects)
 group.add_command(users.users)
 group.add_command(users.members)

@@ -14,7 +14,7 @@ from portal.core.text import N_
 MAX_BYTES = 1_000_000
 
 
-class BodyProblem(Exception):
+class BodyFileError(Exception):
     """The file cannot be used; `message` says why, naming it as the document does."""
 
     def __init__(self, message: str) -> None:
@@ -30,7 +30,7 @@ class BodyFiles:
     _read: dict[str, str] = field(default_factory=dict)
 
     def body(self, path: str) -> str:
-        """The text of the file `path`, relative to the folder. Raises BodyProblem."""
+        """The text of the file `path`, relative to the folder. Raises BodyFileError."""
         if path not in self._read:
             self._read[path] = self._text(path)
         return self._read[path]
@@ -38,15 +38,15 @@ class BodyFiles:
     def _text(self, path: str) -> str:
         data = self._bytes(path)
         if len(data) > MAX_BYTES:
-            raise BodyProblem(f"the file {path!r} is larger than {MAX_BYTES // 1_000_000} MB")
+            raise BodyFileError(f"the file {path!r} is larger than {MAX_BYTES // 1_000_000} MB")
         try:
             text = data.decode("utf-8-sig")
         except UnicodeDecodeError:
-            raise BodyProblem(f"the file {path!r} is not UTF-8 text") from None
+            raise BodyFileError(f"the file {path!r} is not UTF-8 text") from None
         if "\0" in text:
-            raise BodyProblem(f"the file {path!r} has a NUL character")
+            raise BodyFileError(f"the file {path!r} has a NUL character")
         if not text.strip():
-            raise BodyProblem(f"the file {path!r} is empty")
+            raise BodyFileError(f"the file {path!r} is empty")
         return text
 
     def _bytes(self, path: str) -> bytes:
@@ -54,19 +54,19 @@ class BodyFiles:
             file = self._below(path)
             # A pipe or a device would never end.
             if not file.is_file():
-                raise BodyProblem(f"the file {path!r} is missing")
+                raise BodyFileError(f"the file {path!r} is missing")
             with file.open("rb") as opened:
                 return opened.read(MAX_BYTES + 1)
         except (OSError, RuntimeError, ValueError):  # unreadable, a loop of links, a name no system takes
-            raise BodyProblem(f"the file {path!r} cannot be read") from None
+            raise BodyFileError(f"the file {path!r} cannot be read") from None
 
     def _below(self, path: str) -> Path:
         if self.base_dir is None:
-            raise BodyProblem(N_("names a file, but the document did not come from a folder"))
+            raise BodyFileError(N_("names a file, but the document did not come from a folder"))
         if PurePosixPath(path).is_absolute() or PureWindowsPath(path).anchor:
-            raise BodyProblem(f"the path {path!r} must be relative to the document")
+            raise BodyFileError(f"the path {path!r} must be relative to the document")
         base = self.base_dir.resolve()
         file = (base / path).resolve()
         if not file.is_relative_to(base):
-            raise BodyProblem(f"the path {path!r} leads out of the document's folder")
+            raise BodyFileError(f"the path {path!r} leads out of the document's folder")
         return file

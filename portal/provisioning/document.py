@@ -90,7 +90,7 @@ class Fields:
         return self.text(key, lambda value: None if value in choices else _not_one_of(value, choices))
 
     def boolean(self, key: str, default: bool) -> bool:
-        """true or false; `default` when absent or unfit."""
+        """True or false; `default` when absent or unfit."""
         node = self.given(key)
         if node is None:
             return default

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 # A hostile file could otherwise answer with more lines than it has itself.
 MAX_NOTED = 200
+MAX_STEP = 100
 
 _PLAIN_STEP = re.compile(r"[^\s.\[\]\"]+")
 
@@ -37,6 +38,7 @@ class Place(NamedTuple):
 
     def under(self, key: str, line: int | None) -> Place:
         """The entry `key` of the map that stands here."""
+        key = key if len(key) <= MAX_STEP else key[:MAX_STEP] + "…"
         step = key if _PLAIN_STEP.fullmatch(key) else '["' + key.replace('"', '\\"') + '"]'
         joint = "." if self.path and not step.startswith("[") else ""
         return Place(f"{self.path}{joint}{step}", line)
@@ -55,16 +57,25 @@ class Notes:
 
     def problem(self, place: Place, message: str) -> None:
         """Note what forbids the import."""
-        _note(self.problems, Problem(place.path, place.line, message))
+        _note(self.problems, Problem(_shown(place.path), place.line, _shown(message)))
 
     def warning(self, place: Place, message: str) -> None:
         """Note what the import leaves out or changes."""
-        _note(self.warnings, Problem(place.path, place.line, message))
+        _note(self.warnings, Problem(_shown(place.path), place.line, _shown(message)))
 
 
 def in_reading_order(noted: list[Problem]) -> tuple[Problem, ...]:
     """By line; those of one line, or without a line, as they were noted."""
     return tuple(sorted(noted, key=lambda problem: problem.line or 0))
+
+
+def _shown(text: str) -> str:
+    """Control characters as escapes: a document's own words reach terminals."""
+    if text.isprintable():
+        return text
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
+    )
 
 
 def _note(noted: list[Problem], problem: Problem) -> None:

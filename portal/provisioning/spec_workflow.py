@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from portal.core.text import N_
 from portal.provisioning import nodes
-from portal.provisioning.body_files import BodyFiles, BodyProblem
+from portal.provisioning.body_files import BodyFileError, BodyFiles
 from portal.provisioning.document import BLANK, Fields
 from portal.provisioning.problems import Place
 from portal.provisioning.references import resolved
@@ -79,17 +79,16 @@ class WorkflowReader:
         )
 
     def _body(self, fields: Fields) -> str | None:
-        if not isinstance(fields.given("body"), nodes.Mapping):
+        inner = fields.map("body") if isinstance(fields.given("body"), nodes.Mapping) else None
+        if inner is None:
             return fields.required_text("body")
-        inner = fields.map("body")
-        assert inner is not None
         inner.only({"path"})
         path = inner.required_text("path", trim=True)
         if path is None:
             return None
         try:
             return self.files.body(path)
-        except BodyProblem as problem:
+        except BodyFileError as problem:
             inner.problem("path", problem.message)
             return None
 

@@ -18,7 +18,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from portal.provisioning.nodes import Entry, Mapping, Node, Scalar, Sequence, Unreadable
 from portal.provisioning.problems import Notes, Place, Problem
-from portal.provisioning.yaml_text import Breaks, FaultyText, decoded, joined_surrogates
+from portal.provisioning.yaml_text import Breaks, UnreadableTextError, decoded, joined_surrogates
 
 MAX_DEPTH = 64
 # A thousand jobs have about 15,000; this many are read in two seconds.
@@ -51,7 +51,7 @@ def read_yaml(source: bytes | str) -> YamlReading:
         text = decoded(source)
         breaks = Breaks.hidden_from_scanner(text)
         return YamlReading(_Composer(breaks, notes).document(), tuple(notes.problems))
-    except FaultyText as fault:
+    except UnreadableTextError as fault:
         notes.problem(Place("", fault.line), fault.message)
     except MarkedYAMLError as error:
         notes.problem(Place("", _line_of(error)), f"is not valid YAML: {_reason(error)}")
@@ -91,7 +91,7 @@ class _Composer:
                 case "DocumentStartEvent":
                     documents += 1
                     if documents > 1:
-                        raise FaultyText(_line(event), "holds several documents; only one is read")
+                        raise UnreadableTextError(_line(event), "holds several documents; only one is read")
                     self._directives(event)
                     root = self._node(next(self.events), Place("", _line(event)), 1)
         return root
@@ -105,9 +105,9 @@ class _Composer:
                     break
                 yield event
         except LIBRARY_SLIPS:
-            raise FaultyText(line, "is not valid YAML from here on") from None
+            raise UnreadableTextError(line, "is not valid YAML from here on") from None
         if count > MAX_NODES:
-            raise FaultyText(line, f"has more than {MAX_NODES:,} values")
+            raise UnreadableTextError(line, f"has more than {MAX_NODES:,} values")
 
     def _directives(self, event: Any) -> None:
         if event.tags or (event.version and tuple(event.version) != (1, 2)):
@@ -115,7 +115,7 @@ class _Composer:
 
     def _node(self, event: Any, place: Place, depth: int) -> Node:
         if depth > MAX_DEPTH:
-            raise FaultyText(_line(event), f"is nested more than {MAX_DEPTH} levels deep")
+            raise UnreadableTextError(_line(event), f"is nested more than {MAX_DEPTH} levels deep")
         # An empty value has no place of its own; its key's line helps more.
         place = Place(place.path, place.line or _line(event))
         kind = type(event).__name__

@@ -13,7 +13,7 @@ _OLD_BREAKS = "\x85\u2028\u2029"
 _PRIVATE = range(0xE000, 0xF8FF)
 
 
-class FaultyText(Exception):
+class UnreadableTextError(Exception):
     """The document as a whole cannot be read; `line` from 1, or None."""
 
     def __init__(self, line: int | None, message: str) -> None:
@@ -25,24 +25,24 @@ class FaultyText(Exception):
 def decoded(source: bytes | str) -> str:
     """`source` as text without a byte order mark.
 
-    Raises FaultyText for its size, its encoding, or a character that YAML forbids.
+    Raises UnreadableTextError for its size, its encoding, or a character that YAML forbids.
     """
     data = source.encode("utf-8", "surrogatepass") if isinstance(source, str) else source
     if len(data) > MAX_BYTES:
-        raise FaultyText(None, f"is larger than {MAX_BYTES // 1_000_000} MB")
+        raise UnreadableTextError(None, f"is larger than {MAX_BYTES // 1_000_000} MB")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-        raise FaultyText(line, f"is not UTF-8 text (byte {data[error.start]:#04x})") from None
+        raise UnreadableTextError(line, f"is not UTF-8 text (byte {data[error.start]:#04x})") from None
     if bad := _FORBIDDEN.search(text):
         line = text.count("\n", 0, bad.start()) + 1
-        raise FaultyText(line, f"has a character that YAML does not allow (U+{ord(bad[0]):04X})")
+        raise UnreadableTextError(line, f"has a character that YAML does not allow (U+{ord(bad[0]):04X})")
     return text
 
 
 def joined_surrogates(text: str) -> str | None:
-    """`text` with escapes such as `\\ud83d\\ude00` made one character; None when a half is left over."""
+    """`text` with pairs of surrogate escapes made one character each; None when a half is left over."""
     try:
         return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
     except UnicodeDecodeError:

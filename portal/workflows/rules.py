@@ -58,7 +58,7 @@ def job_name_problem(name: str) -> str | None:
 
 
 def adaptor_problem(spec: str) -> str | None:
-    """adaptors §1.1: `name` or `name@version`, ASCII, name at most 214 characters."""
+    """Adaptors §1.1: `name` or `name@version`, ASCII, name at most 214 characters."""
     match = _ADAPTOR.fullmatch(spec)
     if match and len(match["name"]) <= MAX_ADAPTOR_NAME:
         return None

@@ -147,6 +147,11 @@ def test_findings_are_capped() -> None:
     assert problems[-1] == Problem("", None, "more than 200 findings; the rest is not shown")
 
 
+def test_findings_show_control_characters_as_escapes_and_long_keys_cut() -> None:
+    assert found('"a\\e[2J": &x 1\n') == ['["a\\x1b[2J"] (line 1): has a YAML anchor (&); remove it']
+    assert len(found("? " + "k" * 5000 + "\n: &x 1\n")[0]) < 200
+
+
 def test_a_laughing_billion_is_refused() -> None:
     lines = ["a0: &a0 [x, x]"] + [f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]" for n in range(1, 30)]
     reading = read_yaml("\n".join(lines))
