@@ -33,7 +33,7 @@ def main(arguments: Sequence[str]) -> int:
             make_environment()
             install("dev" if "--dev" in arguments else "base")
             run([str(PYTHON), "bin/frontend.py"], "the front-end packages")
-        except Failed as failure:
+        except SetupError as failure:
             print(f"setup: {failure}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-class Failed(Exception):
+class SetupError(Exception):
     """One line that says what could not be done."""
 
 
@@ -60,10 +60,10 @@ def make_environment() -> None:
     shutil.rmtree(VENV, ignore_errors=True)
     if "ensurepip" in said:
         name = f"python{sys.version_info.major}.{sys.version_info.minor}-venv"
-        raise Failed(
+        raise SetupError(
             f"this Python cannot make virtual environments: install {name} (apt-get install {name})."
         )
-    raise Failed(f"no virtual environment could be made: {last_line(said)}")
+    raise SetupError(f"no virtual environment could be made: {last_line(said)}")
 
 
 def works() -> bool:
@@ -113,7 +113,7 @@ def run(command: list[str], what: str) -> None:
             print(f"setup:   … {fetched} packages fetched" if fetched else "setup:   …", flush=True)
     if process.wait() != 0:
         sys.stderr.write("".join(line for line in lines if is_trouble(line)) or "".join(lines[-20:]))
-        raise Failed(f"{what} could not be installed (see above); the next run goes on from here.")
+        raise SetupError(f"{what} could not be installed (see above); the next run goes on from here.")
 
 
 def is_trouble(line: str) -> bool:
