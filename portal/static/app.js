@@ -1,0 +1,179 @@
+/* What HTML and htmx cannot say. Listeners stand on the document, so swapped parts need no set-up.
+   Server to page: HX-Trigger {"toast": {"level": "ok|info|warn|error", "text": "…"}} and the header
+   X-Announce (percent-encoded text for screen readers). Attributes: data-copy="#id", data-copy-text, data-dismiss=".sel",
+   data-open="#dialog", data-expand (row toggle, sends "expand"), data-follow="#log", data-row, data-search, data-key="g h",
+   data-confirm-title, data-confirm-ok, data-confirm-danger (beside hx-confirm), time[data-relative]. Text only, never HTML. */
+(() => {
+  "use strict";
+  const $ = (selector, root = document) => root.querySelector(selector);
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+  const on = (name, handler) => document.addEventListener(name, handler);
+  const root = document.documentElement;
+
+  // Messages -------------------------------------------------------------------------------------------------
+  function arm(toast) {
+    if (toast.dataset.level === "error") return;
+    let left = 6;
+    const timer = setInterval(() => {
+      if (!toast.matches(":hover, :focus-within") && --left <= 0) toast.remove();
+      if (!toast.isConnected) clearInterval(timer);
+    }, 1000);
+  }
+  function toast(level, text) {
+    const template = $(`#toast-${level}`) || $("#toast-info");
+    const item = template.content.firstElementChild.cloneNode(true);
+    $("[data-text]", item).textContent = text;
+    $("#toasts").append(item);
+    arm(item);
+  }
+  function announce(text) {
+    const place = $("#announcer");
+    place.textContent = "";
+    setTimeout(() => { place.textContent = text; }, 50);
+  }
+  on("toast", (event) => toast(event.detail.level, String(event.detail.text ?? event.detail.value ?? "")));
+  on("htmx:response:error", ({ detail: { ctx } }) => {
+    if (ctx.response.status < 500) return;
+    const words = $("#toasts").dataset;
+    const id = ctx.response.headers.get("X-Request-ID");
+    toast("error", id ? `${words.textServer} ${words.textRequest} ${id}` : words.textServer);
+  });
+  on("htmx:error", ({ detail: { ctx } }) => {
+    // Polls fail silently: the next one tells more than a row of messages.
+    if (ctx && !ctx.response && !quiet(ctx)) toast("error", $("#toasts").dataset.textNetwork);
+  });
+  on("htmx:after:request", ({ detail: { ctx } }) => {
+    const text = ctx.response?.headers.get("X-Announce");
+    if (!text) return;
+    try { announce(decodeURIComponent(text)); } catch { announce(text); }
+  });
+
+  // Busy regions and focus -----------------------------------------------------------------------------------
+  const quiet = (ctx) => !ctx.sourceEvent || ["every", "load"].includes(ctx.sourceEvent.type);
+  on("htmx:before:request", ({ detail: { ctx } }) => {
+    if (!quiet(ctx) && ctx.target instanceof Element) ctx.target.setAttribute("aria-busy", "true");
+  });
+  on("htmx:finally:request", ({ detail: { ctx } }) => ctx.target?.removeAttribute?.("aria-busy"));
+  on("htmx:after:swap", ({ detail: { ctx } }) => {
+    all("[data-follow][aria-pressed=true]").forEach(follow);
+    const whole = ctx.target === document.body && ctx.sourceElement !== document.body;
+    if (!whole && ctx.target?.id !== "main") return;
+    all("[popover]:popover-open").forEach((menu) => menu.hidePopover());
+    scrollTo(0, 0);
+    const heading = $("main h1") || $("main");
+    heading.tabIndex = -1;
+    heading.focus({ preventScroll: true });
+  });
+
+  // The confirm dialog ---------------------------------------------------------------------------------------
+  on("htmx:confirm", (event) => {
+    const { ctx, issueRequest, dropRequest } = event.detail;
+    const dialog = $("#confirm"), title = $("#confirm-title"), ok = $("#confirm-ok"), words = ctx.sourceElement.dataset;
+    if (!ctx.confirm || !dialog) return;
+    event.preventDefault();
+    title.textContent = words.confirmTitle || title.dataset.default;
+    ok.textContent = words.confirmOk || ok.dataset.default;
+    ok.className = `button button-${"confirmDanger" in words ? "danger" : "primary"}`;
+    $("#confirm-text").textContent = ctx.confirm;
+    dialog.returnValue = "";
+    dialog.addEventListener("close", () => (dialog.returnValue === "ok" ? issueRequest() : dropRequest()), { once: true });
+    dialog.showModal();
+  });
+
+  // Clicks ---------------------------------------------------------------------------------------------------
+  function plain(place) {
+    const lines = all(".log-line", place).map((line) => [...line.children].slice(1).map((part) => part.textContent.trim()).join(" "));
+    return lines.length ? lines.join("\n") : place.textContent;
+  }
+  async function copy(button) {
+    const text = button.dataset.copyText ?? plain($(button.dataset.copy));
+    try {
+      await navigator.clipboard.writeText(text);
+    } catch {
+      // No clipboard without https: select the text, so that the reader's own copy key works.
+      if (button.dataset.copy) getSelection().selectAllChildren($(button.dataset.copy));
+      return;
+    }
+    announce(button.dataset.copied);
+    const symbol = $("use", button), label = $("span", button), before = [symbol.getAttribute("href"), label?.textContent];
+    if (button.dataset.busy) return;
+    button.dataset.busy = "yes";
+    symbol.setAttribute("href", before[0].replace(/#.*/, "#check"));
+    if (label) label.textContent = button.dataset.copied;
+    setTimeout(() => {
+      symbol.setAttribute("href", before[0]);
+      if (label) label.textContent = before[1];
+      delete button.dataset.busy;
+    }, 1600);
+  }
+  function expand(link) {
+    const open = link.getAttribute("aria-expanded") !== "true";
+    link.setAttribute("aria-expanded", String(open));
+    document.getElementById(link.getAttribute("aria-controls")).hidden = !open;
+    if (open) link.dispatchEvent(new CustomEvent("expand"));
+  }
+  function follow(button) {
+    const log = $(button.dataset.follow);
+    if (log) log.scrollTop = log.scrollHeight;
+  }
+  on("click", (event) => {
+    const at = (selector) => event.target.closest?.(selector);
+    const hit = at("[data-copy], [data-copy-text], [data-dismiss], [data-open], [data-expand], [data-follow], [data-theme-form] button");
+    if (!hit) return;
+    if (hit.matches("[data-copy], [data-copy-text]")) copy(hit);
+    else if (hit.dataset.dismiss) at(hit.dataset.dismiss)?.remove();
+    else if (hit.dataset.open) { at("[popover]")?.hidePopover(); $(hit.dataset.open).showModal(); }
+    else if ("expand" in hit.dataset) {
+      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
+      event.preventDefault();
+      expand(hit);
+    } else if (hit.dataset.follow) {
+      hit.setAttribute("aria-pressed", String(hit.getAttribute("aria-pressed") !== "true"));
+      if (hit.getAttribute("aria-pressed") === "true") follow(hit);
+    } else if (hit.name === "theme") {
+      root.dataset.theme = hit.value;
+      all("button", hit.form).forEach((button) => button.setAttribute("aria-pressed", String(button === hit)));
+    }
+  });
+
+  // Keys -----------------------------------------------------------------------------------------------------
+  let before = "";
+  function move(step) {
+    const rows = all("[data-row]").filter((row) => row.offsetParent);
+    const here = rows.indexOf(document.activeElement?.closest?.("[data-row]"));
+    const next = rows[Math.min(Math.max(here + step, 0), rows.length - 1)];
+    if (!next) return;
+    next.tabIndex = -1;
+    next.focus();
+    next.scrollIntoView({ block: "nearest" });
+  }
+  on("keydown", (event) => {
+    const typing = event.target.closest?.("input, select, textarea, [contenteditable]");
+    if (typing || event.ctrlKey || event.metaKey || event.altKey || document.body.dataset.keys === "off" || $("dialog[open]")) return;
+    const keys = before === "g" ? `g ${event.key}` : event.key;
+    before = event.key;
+    const named = $(`[data-key="${CSS.escape(keys)}"]`);
+    const search = $("[data-search]"), row = event.target.closest?.("[data-row]");
+    if (named) named.click();
+    else if (keys === "/" && search) { search.focus(); search.select(); }
+    else if (keys === "?") $("#shortcuts")?.showModal();
+    else if (keys === "j" || keys === "k") move(keys === "j" ? 1 : -1);
+    else if (keys === "Enter" && event.target === row) $("[data-expand], a", row)?.click();
+    else return;
+    event.preventDefault();
+  });
+
+  // Relative times: the same words and thresholds as the server's ---------------------------------------------
+  const units = [["year", 31536000], ["month", 2592000], ["week", 604800], ["day", 86400], ["hour", 3600], ["minute", 60], ["second", 1]];
+  const words = new Intl.RelativeTimeFormat(root.lang || "en", { numeric: "always" }), now = new Intl.RelativeTimeFormat(root.lang || "en", { numeric: "auto" });
+  setInterval(() => all("time[data-relative]").forEach((time) => {
+    const seconds = (Date.parse(time.dateTime) - Date.now()) / 1000;
+    const [unit, size] = units.find(([, length]) => Math.abs(seconds) / length >= 0.85) || units.at(-1);
+    time.textContent = (Math.abs(seconds) < 1 ? now : words).format(Math.round(seconds / size), unit);
+  }), 15000);
+
+  // The server writes times in this zone from the next page on.
+  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  document.cookie = `tz=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+  all(".toast").forEach(arm);
+})();
