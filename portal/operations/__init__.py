@@ -1,0 +1,53 @@
+"""The ledger of background work, and the schedules that start some of it.
+
+The row is the promise, RQ only the messenger: `start` writes a row inside the caller's
+unit of work, a worker claims it, works in batches that each move the checkpoint, and
+ends it. Losing the broker loses time, never work (reliability §1).
+
+A kind of work is registered once, in its context's `jobs.py`:
+
+    @operations.handler("workorders:export", on_failed=mark_file_failed)
+    def export(running: operations.Running) -> Json | None:
+        for batch in batches_after(running.checkpoint):
+            with unit_of_work():
+                ...the effect of the batch...
+                running.advance(checkpoint={"last": batch.last}, done=running.done + len(batch))
+
+`on_failed` runs in the transaction that ends the operation without success.
+"""
+
+from portal.operations.commands import ask_cancel, start, try_again
+from portal.operations.models import Operation, OperationState, Schedule
+from portal.operations.queries import Progress, get, list_all, list_recent, list_schedules, list_unfinished
+from portal.operations.registry import handler
+from portal.operations.running import Cancelled, LostLease, Running, Stopping
+from portal.operations.schedules import Periodic, install
+from portal.operations.sweep import prune, sweep
+from portal.operations.ticker import run_ticker
+from portal.operations.worker import run_worker
+
+__all__ = [
+    "Cancelled",
+    "LostLease",
+    "Operation",
+    "OperationState",
+    "Periodic",
+    "Progress",
+    "Running",
+    "Schedule",
+    "Stopping",
+    "ask_cancel",
+    "get",
+    "handler",
+    "install",
+    "list_all",
+    "list_recent",
+    "list_schedules",
+    "list_unfinished",
+    "prune",
+    "run_ticker",
+    "run_worker",
+    "start",
+    "sweep",
+    "try_again",
+]
