@@ -199,6 +199,8 @@ class Step(Timestamps, Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
+    __table_args__ = (sa.Index("ix_steps_short_id", sa.text("right(id::text, 8)")),)
+
 
 class RunStep(Base):
     """A step as part of a run; a step carried into a retry is part of several."""
