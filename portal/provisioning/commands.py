@@ -102,11 +102,10 @@ def _credentials(
 
 def _left_out(wanted: CredentialSpec, owner: User) -> Problem:
     place = Place("credentials", None).under(wanted.key, wanted.line)
-    return Problem(
-        place.path,
-        place.line,
-        f"{owner.email} has no credential {wanted.name!r} under this owner; its jobs are left without one",
-    )
+    reason = f"{owner.email} has no credential {wanted.name!r}"
+    if wanted.owner.casefold() != owner.email.casefold():
+        reason = f"belongs to {wanted.owner}, not to {owner.email}"
+    return Problem(place.path, place.line, f"{reason}; its jobs are left without a credential")
 
 
 def _webhooks(graph: Graph) -> list[Webhook]:

@@ -91,7 +91,12 @@ def test_a_credential_of_somebody_else_is_left_out_with_a_warning(
     db_session.flush()
     result = imported(folder, cast)
     assert [job.project_credential_id for job in graph_of(result.workflows[0]).jobs] == [None, None, None]
-    assert [warning.line for warning in result.warnings] == [7]
+    assert [(warning.line, warning.message) for warning in result.warnings] == [
+        (
+            7,
+            "belongs to keeper@example.org, not to owner@example.org; its jobs are left without a credential",
+        )
+    ]
 
 
 def test_a_document_with_problems_writes_nothing(
