@@ -1,0 +1,38 @@
+"""The names of what happens to work orders, and who hears of it (workorders §17).
+
+News says only that something changed; it leaves after the commit. Several lines
+logged together are one piece of news, for it would only fetch the same fragment again.
+"""
+
+from __future__ import annotations
+
+import uuid
+
+from portal.core.db import Unit
+from portal.core.events import project_topic, publish, run_topic
+
+WORKORDER_CREATED = "workorder-created"
+WORKORDER_UPDATED = "workorder-updated"
+RUN_CREATED = "run-created"
+RUN_UPDATED = "run-updated"
+STEP_STARTED = "step-started"
+STEP_COMPLETED = "step-completed"
+LOG_APPENDED = "log-appended"
+DATACLIP_UPDATED = "dataclip-updated"
+
+
+def to_project(unit: Unit, project_id: uuid.UUID, event: str, item_id: uuid.UUID) -> None:
+    """Tell the project's topic of a work order or run, once `unit` is committed."""
+    unit.after_commit(publish, project_topic(project_id), event, item_id)
+
+
+def to_run(unit: Unit, run_id: uuid.UUID, event: str, item_id: uuid.UUID) -> None:
+    """Tell one run's topic of a step, a log line or the run itself, once `unit` is committed."""
+    unit.after_commit(publish, run_topic(run_id), event, item_id)
+
+
+def run_changed(unit: Unit, project_id: uuid.UUID, work_order_id: uuid.UUID, run_id: uuid.UUID) -> None:
+    """Tell that a run and with it its work order have a new state."""
+    to_project(unit, project_id, WORKORDER_UPDATED, work_order_id)
+    to_project(unit, project_id, RUN_UPDATED, run_id)
+    to_run(unit, run_id, RUN_UPDATED, run_id)

@@ -1,0 +1,178 @@
+"""Steps of a run, as its worker starts and completes them (workorders §8.3, §8.4)."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from portal import dataclips
+from portal.core import clock, db
+from portal.core.errors import Invalid
+from portal.core.ids import new_id
+from portal.core.text import N_
+from portal.dataclips import DataclipType
+from portal.workorders import events, rows
+from portal.workorders.models import Step
+from portal.workorders.timestamps import moment_or_now
+
+NOT_THERE = N_("does not exist")
+NOT_FOUND = N_("not found")
+BLANK = N_("can't be blank")
+
+# Everything that decides on a step's start, in one look. The job is sought in the run's
+# snapshot, never in the live workflow. Locking the run keeps the janitor from ending it meanwhile.
+_BEFORE_START = sa.text("""
+    SELECT r.project_id, r.snapshot_id, job.found, job.credential_id,
+           (SELECT EXISTS (SELECT FROM dataclips d
+                           WHERE d.id = :input_dataclip_id AND d.project_id = r.project_id)) AS has_input,
+           (SELECT EXISTS (SELECT FROM steps WHERE id = :step_id)) AS repeated,
+           (SELECT EXISTS (SELECT FROM run_steps WHERE run_id = r.id AND step_id = :step_id)) AS own
+    FROM runs r
+    LEFT JOIN LATERAL (
+        SELECT true AS found, pc.credential_id
+        FROM snapshots s
+        CROSS JOIN jsonb_array_elements(s.jobs) AS j (job)
+        LEFT JOIN project_credentials pc ON CAST(pc.id AS text) = j.job ->> 'project_credential_id'
+        WHERE s.id = r.snapshot_id AND j.job ->> 'id' = :job_id
+        LIMIT 1) AS job ON true
+    WHERE r.id = :run_id
+    FOR NO KEY UPDATE OF r
+""")
+_START = sa.text("""
+    WITH step AS (
+        INSERT INTO steps (id, job_id, snapshot_id, credential_id, input_dataclip_id, started_at,
+                           inserted_at, updated_at)
+        VALUES (:step_id, :job_id, :snapshot_id, :credential_id, :input_dataclip_id, :started_at, :now, :now)
+    ), link AS (
+        INSERT INTO run_steps (run_id, step_id, id, inserted_at) VALUES (:run_id, :step_id, :link_id, :now)
+    )
+    UPDATE runs
+    SET search_due_at = least(search_due_at, CASE WHEN finished_at IS NULL THEN :soon ELSE :now END)
+    WHERE id = :run_id
+""")
+_BEFORE_END = sa.text("""
+    SELECT r.project_id, s.exit_reason,
+           coalesce(CAST(r.options ->> 'save_dataclips' AS boolean), true) AS save
+    FROM run_steps rs JOIN runs r ON r.id = rs.run_id JOIN steps s ON s.id = rs.step_id
+    WHERE rs.run_id = :run_id AND rs.step_id = :step_id
+    FOR NO KEY UPDATE OF s
+""")
+_END = sa.text("""
+    UPDATE steps
+    SET exit_reason = :reason, error_type = :error_type, output_dataclip_id = :output_id,
+        finished_at = :finished_at, updated_at = :now
+    WHERE id = :step_id
+""")
+
+
+def start_step(
+    run_id: uuid.UUID,
+    step_id: uuid.UUID,
+    job_id: uuid.UUID,
+    *,
+    input_dataclip_id: uuid.UUID | None = None,
+    timestamp: object = None,
+) -> uuid.UUID:
+    """Begin a step of a run; answers its id, which the worker chose (workorders §8.3).
+
+    A repeated start of the same step in the same run changes nothing. Raises Invalid on
+    `job_id` (not in the run's snapshot), `run_id` and `job_id` (no such run),
+    `input_dataclip_id` (not of the project), `step_id` (a step of another run) or `timestamp`.
+    """
+    started_at = moment_or_now(timestamp)
+    values = {
+        "run_id": run_id,
+        "step_id": step_id,
+        "job_id": str(job_id),
+        "input_dataclip_id": input_dataclip_id,
+    }
+    with db.unit_of_work() as unit:
+        seen = db.session().execute(_BEFORE_START, values).one_or_none()
+        if seen is not None and seen.own:
+            return step_id
+        _insert(values, _accepted(seen, input_dataclip_id), job_id, started_at)
+        events.to_run(unit, run_id, events.STEP_STARTED, step_id)
+    return step_id
+
+
+def _accepted(seen: sa.Row[Any] | None, input_dataclip_id: uuid.UUID | None) -> sa.Row[Any]:
+    if seen is None:
+        raise Invalid({"run_id": [NOT_THERE], "job_id": [NOT_THERE]})
+    problems = {}
+    if seen.repeated:
+        problems["step_id"] = [N_("belongs to another run")]
+    if not seen.found:
+        problems["job_id"] = [NOT_THERE]
+    if input_dataclip_id is not None and not seen.has_input:
+        problems["input_dataclip_id"] = [NOT_THERE]
+    if problems:
+        raise Invalid(problems)
+    return seen
+
+
+def _insert(values: dict[str, Any], seen: sa.Row[Any], job_id: uuid.UUID, started_at: datetime) -> None:
+    now = clock.now()
+    found = {"snapshot_id": seen.snapshot_id, "credential_id": seen.credential_id, "link_id": new_id()}
+    times = {"started_at": started_at, "now": now, "soon": now + rows.FIRST_WORDS}
+    db.session().execute(_START, {**values, **found, **times, "job_id": job_id})
+
+
+def complete_step(
+    run_id: uuid.UUID,
+    step_id: uuid.UUID,
+    reason: str | None,
+    *,
+    output_dataclip: str | None = None,
+    output_dataclip_id: uuid.UUID | None = None,
+    error_type: str | None = None,
+    timestamp: object = None,
+) -> uuid.UUID | None:
+    """End a step and store its output; answers the output dataclip's id, if any (workorders §8.4).
+
+    `output_dataclip` is JSON text and comes with `output_dataclip_id`, both or neither.
+    Where the run keeps no dataclips, an id alone leaves a wiped one. A step that has ended
+    stays as it is. Raises Invalid on `reason` (blank), `step_id` (not found in this run),
+    `output_dataclip`, `output_dataclip_id` or `timestamp`, and as `dataclips.create`.
+    """
+    if not reason:
+        raise Invalid({"reason": [BLANK]})
+    finished_at = moment_or_now(timestamp)
+    with db.unit_of_work() as unit:
+        seen = db.session().execute(_BEFORE_END, {"run_id": run_id, "step_id": step_id}).one_or_none()
+        if seen is None:
+            raise Invalid({"step_id": [NOT_FOUND]})
+        if seen.exit_reason is not None:
+            return output_dataclip_id
+        output_id = _output(seen, output_dataclip, output_dataclip_id)
+        values = {
+            "step_id": step_id,
+            "reason": reason,
+            "error_type": error_type,
+            "output_id": output_id,
+            "finished_at": finished_at,
+            "now": clock.now(),
+        }
+        db.session().execute(_END, values)
+        rows.forget(Step, step_id)
+        events.to_run(unit, run_id, events.STEP_COMPLETED, step_id)
+    return output_id
+
+
+def _output(seen: sa.Row[Any], text: str | None, dataclip_id: uuid.UUID | None) -> uuid.UUID | None:
+    """Store the output, or where nothing is kept an empty, wiped dataclip in its place."""
+    kind = DataclipType.STEP_RESULT
+    if not seen.save:
+        return dataclip_id and dataclips.create_wiped(seen.project_id, kind, dataclip_id=dataclip_id)
+    if (text is None) != (dataclip_id is None):
+        missing = "output_dataclip" if text is None else "output_dataclip_id"
+        raise Invalid({missing: [BLANK]})
+    if text is None:
+        return None
+    try:
+        return dataclips.create(seen.project_id, kind, text, dataclip_id=dataclip_id)
+    except Invalid as refusal:
+        names = {"body": "output_dataclip", "id": "output_dataclip_id"}
+        raise Invalid({names.get(name, name): texts for name, texts in refusal.fields.items()}) from refusal
