@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 N ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-external bench lint format lock upgrade clean
+.PHONY: help setup run test test-external bench lint format lock upgrade third-party clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -39,6 +39,10 @@ lock: ## Write locks/ anew after a change of pyproject.toml
 upgrade: ## Write locks/ anew with the newest versions that pyproject.toml allows
 	@bin/setup --dev
 	@$(PYTHON) bin/lock.py --upgrade
+
+third-party: ## Write THIRD_PARTY.md anew from the locks
+	@bin/setup --dev
+	@$(PYTHON) bin/third_party.py
 
 clean: ## Remove what can be made again (.venv, caches, packages), never the data folder .portal
 	@rm -rf .venv node_modules portal/static/vendor tests/browser/vendor .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage htmlcov dist
