@@ -22,7 +22,7 @@ from portal.operations.queries import Progress, get, list_all, list_recent, list
 from portal.operations.registry import handler
 from portal.operations.running import Cancelled, LostLease, Running, Stopping
 from portal.operations.schedules import Periodic, install
-from portal.operations.sweep import prune, sweep
+from portal.operations.sweeping import prune, sweep
 from portal.operations.ticker import run_ticker
 from portal.operations.worker import run_worker
 

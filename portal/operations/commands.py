@@ -106,10 +106,11 @@ def try_again(operation: Operation) -> Operation:
         lock(operation)
         if operation.state not in (OperationState.FAILED, OperationState.CANCELLED):
             raise Conflict(STILL_ON)
+        moment = session().execute(sa.select(NOW)).scalar_one()
         operation.state = OperationState.QUEUED
         operation.attempt = 0
         operation.error = operation.finished_at = operation.cancel_asked_at = None
-        operation.run_at = operation.sent_at = session().scalar(sa.select(NOW)) or operation.run_at
+        operation.run_at = operation.sent_at = moment
         try:
             session().flush()
         except IntegrityError as taken:
