@@ -165,20 +165,22 @@ def sprite(folder: Path, icons: list[str]) -> bytes:
             shape.tail = None
             symbol.append(shape)
         symbol.tail = "\n"
-    return ET.tostring(sheet, encoding="utf-8", xml_declaration=False) + b"\n"
+    joined: bytes = ET.tostring(sheet, encoding="utf-8", xml_declaration=False)
+    return joined + b"\n"
 
 
 def place(path: Path, content: bytes) -> None:
     """Write a file so that nobody ever reads half of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=".new-")
+    temporary = Path(name)
     try:
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
+        temporary.chmod(0o644)
+        temporary.replace(path)
     except BaseException:
-        Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 
@@ -229,7 +231,7 @@ def install_wheel() -> None:
 
 
 def environment() -> dict[str, str]:
-    """Return the environment for npm: its cache goes to a temporary folder where the home cannot be written."""
+    """Return npm's environment: its cache goes to a temporary folder where the home cannot be written."""
     values = dict(os.environ)
     home = Path(values.get("HOME", "/nonexistent"))
     if not os.access(home, os.W_OK):

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """A page of patterns to look at while working on templates and CSS; never part of the product.
 
     .venv/bin/python tests/browser/styleguide/guide.py [port]     serve it
@@ -64,7 +65,7 @@ BODY = """{
 def create_guide() -> Flask:
     """Build the app; its globals stand in for those of portal.web."""
     app = Flask("guide", static_folder=str(ROOT / "portal" / "static"), static_url_path="/static")
-    app.jinja_loader = ChoiceLoader(  # type: ignore[assignment]
+    app.jinja_loader = ChoiceLoader(
         [FileSystemLoader(HERE / "templates"), FileSystemLoader(ROOT / "portal" / "templates")]
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
@@ -76,7 +77,7 @@ def create_guide() -> Flask:
         now=lambda: NOW,
         theme=lambda: request.args.get("theme", request.cookies.get("theme", "system")),
         csrf_token=lambda: "token",
-        switcher=lambda: projects(),
+        switcher=projects,
         url_for=lambda endpoint, **_values: ENDPOINTS[endpoint],
     )
     app.context_processor(lambda: {"current_user": user(), "request_id": "0f3c9a7be21d4c55"})
@@ -94,6 +95,8 @@ def page(name: str) -> Any:
     """Answer one page of the guide."""
     if request.method == "POST":
         return "", 204
+    if name == "history" and request.headers.get("HX-Request-Type") == "partial":
+        return render_template("_results.html", **data())
     if name not in PAGES:
         message = "There is nothing at this address, or it is in a project that you are not a member of."
         return render_template("errors/page.html", status=404, title="Not found", message=message), 404

@@ -1,3 +1,4 @@
+# ruff: noqa: E501
 """Pictures of every page of the guide: wide and phone, light and dark; and what the browser complained about."""
 
 from __future__ import annotations
@@ -7,10 +8,9 @@ import sys
 import threading
 from pathlib import Path
 
+from guide import PAGES, ROOT, create_guide
 from playwright.sync_api import sync_playwright
 from werkzeug.serving import make_server
-
-from guide import PAGES, ROOT, create_guide
 
 ARGUMENTS = [
     "--no-sandbox",
