@@ -6,6 +6,7 @@ import os
 import sys
 
 from flask import Flask
+from flask.cli import ScriptInfo
 from pydantic import ValidationError
 
 from config import keys, logging, services, supervisor
@@ -38,10 +39,9 @@ def main() -> None:
     """The `portal` command."""
     if sys.argv[1:2] == ["up"]:
         raise SystemExit(supervisor.up(load_settings()))
-    process: Process = {"worker": "worker", "ticker": "ticker"}.get(
-        sys.argv[1] if sys.argv[1:] else "", "command"
-    )  # type: ignore[assignment]
-    group(lambda: create(process))
+    named = sys.argv[1] if sys.argv[1:] else ""
+    process: Process = "worker" if named == "worker" else "ticker" if named == "ticker" else "command"
+    group(obj=ScriptInfo(create_app=lambda: create(process)))
 
 
 if __name__ == "__main__":

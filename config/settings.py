@@ -30,7 +30,7 @@ class Settings(BaseSettings):
     )
     redis_url: str | None = Field(
         None,
-        description="Valkey or Redis, `redis://…`, `rediss://…` or `unix://…`. Unset: a private Valkey is started.",
+        description="Valkey or Redis: `redis://…`, `rediss://…`, `unix://…`. Unset: a private Valkey starts.",
     )
 
     # The web server
@@ -52,7 +52,7 @@ class Settings(BaseSettings):
     )
     primary_encryption_key: SecretStr | None = Field(
         None,
-        description="Base64 of 32 bytes; encrypts secrets at rest. Unset: made once and kept in the data folder.",
+        description="Base64 of 32 bytes that encrypt secrets. Unset: made once and kept in the data folder.",
     )
     session_cookie_secure: bool | None = Field(
         None, description="Send cookies over HTTPS only. Unset: on when PORTAL_URL begins with https."
@@ -94,7 +94,9 @@ class Settings(BaseSettings):
     @field_validator("portal_languages", mode="before")
     @classmethod
     def _split_languages(cls, value: object) -> object:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+        if not isinstance(value, str):
+            return value
+        return [part.strip() for part in value.split(",") if part.strip()]
 
     @field_validator("portal_data_dir")
     @classmethod
@@ -104,7 +106,9 @@ class Settings(BaseSettings):
     @field_validator("database_url")
     @classmethod
     def _only_postgresql(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+        if value is not None and not value.startswith(
+            ("postgresql://", "postgres://", "postgresql+psycopg://")
+        ):
             raise ValueError("must begin with postgresql://")
         return value
 
@@ -123,4 +127,5 @@ class Settings(BaseSettings):
 
 def describe(error: ValidationError) -> list[str]:
     """One line for each wrong setting, naming its variable and never its value (it may be a secret)."""
-    return [f"{'.'.join(str(p) for p in e['loc']).upper()}: {e['msg']}" for e in error.errors(include_input=False)]
+    found = error.errors(include_input=False, include_url=False)
+    return [f"{'.'.join(str(part) for part in one['loc']).upper()}: {one['msg']}" for one in found]

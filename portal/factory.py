@@ -14,12 +14,12 @@ from flask_migrate import Migrate
 from sqlalchemy.orm import configure_mappers
 
 from portal import blueprints, schedule, web
-from portal.core import broker, limits, paging, storage
-from portal.core.db import Base, db
 
 # Every context's tables must be known before the first query.
 from portal.accounts import models as _accounts  # noqa: F401
 from portal.audit import models as _audit  # noqa: F401
+from portal.core import broker, limits, paging, storage
+from portal.core.db import Base, db
 from portal.credentials import models as _credentials  # noqa: F401
 from portal.dataclips import models as _dataclips  # noqa: F401
 from portal.operations import models as _operations  # noqa: F401
@@ -43,7 +43,8 @@ def create_app(settings: Settings, process: Process = "web") -> Flask:
     `settings` must hold both addresses and both keys (app.py sees to that).
     Raises RuntimeError when a route lacks a guard.
     """
-    app = Flask("portal", instance_path=str(settings.portal_data_dir / "instance"))
+    # WhiteNoise serves static files (web/assets.py), so Flask has no route for them.
+    app = Flask("portal", static_folder=None, instance_path=str(settings.portal_data_dir / "instance"))
     app.config.update(_flask_config(settings, process))
     _configure_core(settings)
     db.init_app(app)

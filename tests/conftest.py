@@ -18,7 +18,7 @@ from flask import Flask
 from flask.testing import FlaskClient
 from redis import Redis
 
-from config import services
+from config import logging, services
 from config.settings import Settings
 from portal.core import broker
 from portal.core.db import Base, db
@@ -68,12 +68,14 @@ def settings(tmp_path_factory: pytest.TempPathFactory, worker_id: str) -> Settin
         secret_key="a secret of the tests alone",
         primary_encryption_key="MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
         login_attempts_per_minute=1000,
+        log_level="error",
     )
 
 
 @pytest.fixture(scope="session")
 def app(settings: Settings) -> Iterator[Flask]:
     """The application, as the factory makes it."""
+    logging.configure(settings)
     made = create_app(settings)
     made.testing = True
     yield made

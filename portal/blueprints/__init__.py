@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from flask import Flask
 
-from portal.blueprints import accounts, health, projects
+from portal.blueprints import accounts, health, live, operations, projects
 
-PAGES = (accounts.bp, health.bp, projects.bp)
+PAGES = (accounts.bp, health.bp, live.bp, operations.bp, projects.bp)
 
 
 def init_app(app: Flask) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from flask import Blueprint, Response, flash, g, request, url_for
+from flask import Blueprint, Response, flash, g, make_response, request, url_for
 from flask_babel import gettext as _
 from flask_login import current_user
 
@@ -80,12 +80,21 @@ def save_password() -> Response:
     return render.redirect_to(url_for("projects.index"))
 
 
+def _back() -> str:
+    here = urlsplit(request.referrer or "")
+    return (
+        _safe(here.path + (f"?{here.query}" if here.query else ""))
+        if here.netloc == request.host
+        else _safe(None)
+    )
+
+
 @bp.post("/account/theme")
 @public("a wish about colours, kept in the visitor's own browser")
 def theme() -> Response:
     """Keep the theme in a cookie, so that the server paints the page right at once."""
     chosen = request.form.get("theme", "system")
-    response = render.redirect_to(_safe(request.form.get("next")))
+    response = make_response("", 204) if render.is_htmx() else render.redirect_to(_back())
     response.set_cookie(
         "theme", chosen if chosen in THEMES else "system", max_age=YEAR, samesite="Lax", httponly=True
     )

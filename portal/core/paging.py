@@ -51,10 +51,11 @@ def decode(scope: str, cursor: str) -> list[Any]:
 
     Raises Invalid on `cursor` for one that was changed or belongs to another list.
     """
+    key: list[Any] = []
     try:
         found, *key = _serializer.loads(cursor)
     except (BadData, ValueError, TypeError):
-        found, key = None, []
+        found = None
     if found != scope:
         raise Invalid({"cursor": [N_("This list has changed. Open it anew.")]})
     return key

@@ -73,7 +73,7 @@ def _roles(project_id: uuid.UUID) -> dict[uuid.UUID, Role]:
     rows = db.session().execute(
         sa.select(ProjectUser.user_id, ProjectUser.role).where(ProjectUser.project_id == project_id)
     )
-    return {user_id: role for user_id, role in rows}
+    return dict(row.tuple() for row in rows)
 
 
 def _flush_member() -> None:

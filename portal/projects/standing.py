@@ -32,7 +32,7 @@ class Standing:
     mfa_enabled: bool
 
     def has(self, roles: Collection[str]) -> bool:
-        """Whether the role is one of `roles`, in a project that is not winding down and whose MFA rule is met."""
+        """Whether the role is among `roles`, the project is not winding down, and its MFA rule is met."""
         closed = self.project.scheduled_deletion is not None
         lacks_mfa = self.project.requires_mfa and not self.mfa_enabled
         return self.role in roles and not closed and not lacks_mfa
@@ -48,6 +48,7 @@ def standing(actor: Actor, project_id: uuid.UUID) -> Standing:
         db.session()
         .execute(
             sa.select(Project, ProjectUser.role, User.mfa_enabled)
+            .select_from(Project)
             .join(User, User.id == actor.id)
             .outerjoin(
                 ProjectUser, (ProjectUser.project_id == Project.id) & (ProjectUser.user_id == actor.id)
@@ -58,9 +59,10 @@ def standing(actor: Actor, project_id: uuid.UUID) -> Standing:
     )
     if row is None:
         raise NotFound
-    project, role, mfa_enabled = row
-    if role is None and actor.is_support and project.allow_support_access:
-        role = SUPPORT
-    if role is None:
-        raise NotFound
-    return Standing(project, str(role), mfa_enabled)
+    project, mfa_enabled = row[0], row[2]
+    member_role: Role | None = row[1]
+    if member_role is not None:
+        return Standing(project, str(member_role), mfa_enabled)
+    if actor.is_support and project.allow_support_access:
+        return Standing(project, SUPPORT, mfa_enabled)
+    raise NotFound

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from flask import Flask
+from htmx_flask import Htmx
 
 from portal.web import assets, errors, filters, headers, i18n, login, protection, request_ids
 from portal.web.guard import guarded, public, refuse_unguarded_routes
@@ -18,6 +19,7 @@ __all__ = ["guarded", "init_app", "public", "refuse_unguarded_routes"]
 
 def init_app(app: Flask, settings: Settings) -> None:
     """Wire the kit. The order is that of a request: its id, who it is, whether they may."""
+    Htmx(app)  # replaces the class of requests: first, so that ours could build on it
     request_ids.init_app(app)
     headers.init_app(app, settings)
     i18n.init_app(app, settings)

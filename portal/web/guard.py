@@ -17,8 +17,6 @@ from portal.core.errors import NotSignedIn
 
 View = TypeVar("View", bound=Callable[..., Any])
 MARK = "__portal_guard__"
-# Flask's own routes that carry no data of ours.
-BUILT_IN = {"static"}
 
 
 def guarded(permission: str) -> Callable[[View], View]:
@@ -46,7 +44,7 @@ def init_app(app: Flask) -> None:
 
 
 def _enforce() -> None:
-    if request.endpoint is None or request.endpoint in BUILT_IN:
+    if request.endpoint is None:
         return
     permission, _ = getattr(current_app.view_functions[request.endpoint], MARK, ("nobody:may", ""))
     if permission is None:
@@ -62,8 +60,6 @@ def _enforce() -> None:
 def refuse_unguarded_routes(app: Flask) -> None:
     """Raise RuntimeError when a route is neither guarded nor public, or names an unknown permission."""
     for endpoint, view in app.view_functions.items():
-        if endpoint in BUILT_IN:
-            continue
         mark = getattr(view, MARK, None)
         if mark is None:
             raise RuntimeError(f"route {endpoint} is neither @guarded nor @public")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, available_timezones
 
 from flask import Flask, current_app, has_request_context, request
-from flask_babel import Babel
+from flask_babel import Babel, get_locale
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -25,6 +25,7 @@ def init_app(app: Flask, settings: Settings) -> None:
         locale_selector=_language,
         timezone_selector=lambda: zone().key,
     )
+    app.jinja_env.globals["get_locale"] = get_locale
 
 
 def _language() -> str | None:

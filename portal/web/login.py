@@ -63,11 +63,11 @@ class SignedIn:
 def init_app(app: Flask) -> None:
     """Read the session on each request and put the actor into `g`."""
     manager.init_app(app)
+    manager.user_loader(_load)
     app.before_request(_know_the_actor)
     app.before_request(_replace_one_time_password)
 
 
-@manager.user_loader
 def _load(token: str) -> SignedIn | None:
     user = accounts.user_of_session(token)
     return SignedIn(user, token) if user else None

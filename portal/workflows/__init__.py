@@ -17,6 +17,7 @@ from portal.workflows.models import (
     WorkflowVersion,
 )
 from portal.workflows.versions import history, record_version
+from portal.workflows.webhooks import Webhook, find_webhook
 
 __all__ = [
     "ConditionType",
@@ -33,11 +34,13 @@ __all__ = [
     "Trigger",
     "TriggerType",
     "VersionSource",
+    "Webhook",
     "WebhookReply",
     "Workflow",
     "WorkflowState",
     "WorkflowVersion",
     "create",
+    "find_webhook",
     "graph_of",
     "history",
     "record_version",

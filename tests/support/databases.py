@@ -16,7 +16,7 @@ from portal.factory import create_app, database_uri
 def numbered(queue_url: str, number: int) -> str:
     """The same broker, database `number`."""
     if queue_url.startswith("unix://"):
-        return f"{queue_url.split('?')[0]}?db={number}" + "".join(
+        return f"{queue_url.split('?', maxsplit=1)[0]}?db={number}" + "".join(
             f"&{part}"
             for part in queue_url.partition("?")[2].split("&")
             if part and not part.startswith("db=")
