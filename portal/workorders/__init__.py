@@ -2,8 +2,12 @@
 
 from portal.workorders import policies as _policies  # noqa: F401 - registers the permissions
 from portal.workorders.cancel import cancel_run, cancel_workorder
-from portal.workorders.claim import ClaimedRun, claim, claim_run
+from portal.workorders.claiming import ClaimedRun, claim, claim_run
 from portal.workorders.creation import Created, create_for_trigger, create_manual
+from portal.workorders.evidence import Evidence
+from portal.workorders.history import DataclipRef, HistoryRow, RunLine, StepLine, get, runs_of
+from portal.workorders.indexing import anything_due, forget_bodies, index_backlog, index_due
+from portal.workorders.inputs import Pill, ReadFilters, SearchField, SearchFilters, Sort, read_filters
 from portal.workorders.logs import append_log, append_logs, log_text, step_log_text
 from portal.workorders.lost import mark_lost
 from portal.workorders.models import LogLevel, Priority, RunState, WorkorderState
@@ -11,16 +15,34 @@ from portal.workorders.partitions import ensure_log_partitions, prepare_log_part
 from portal.workorders.queue import NewRun, dequeue, enqueue, enqueue_many
 from portal.workorders.retry import retry_from_start, retry_from_step
 from portal.workorders.running import complete_run, start_run
+from portal.workorders.runpage import LogPage, LogRow, RunPage, StepRow, log_lines, run_page
+from portal.workorders.search import Total, count, search
 from portal.workorders.steps import complete_step, start_step
 
 __all__ = [
     "ClaimedRun",
     "Created",
+    "DataclipRef",
+    "Evidence",
+    "HistoryRow",
     "LogLevel",
+    "LogPage",
+    "LogRow",
     "NewRun",
+    "Pill",
     "Priority",
+    "ReadFilters",
+    "RunLine",
+    "RunPage",
     "RunState",
+    "SearchField",
+    "SearchFilters",
+    "Sort",
+    "StepLine",
+    "StepRow",
+    "Total",
     "WorkorderState",
+    "anything_due",
     "append_log",
     "append_logs",
     "cancel_run",
@@ -29,17 +51,27 @@ __all__ = [
     "claim_run",
     "complete_run",
     "complete_step",
+    "count",
     "create_for_trigger",
     "create_manual",
     "dequeue",
     "enqueue",
     "enqueue_many",
     "ensure_log_partitions",
+    "forget_bodies",
+    "get",
+    "index_backlog",
+    "index_due",
+    "log_lines",
     "log_text",
     "mark_lost",
     "prepare_log_partitions",
+    "read_filters",
     "retry_from_start",
     "retry_from_step",
+    "run_page",
+    "runs_of",
+    "search",
     "start_run",
     "start_step",
     "step_log_text",

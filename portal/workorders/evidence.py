@@ -1,0 +1,188 @@
+"""Why a work order is among the results: the place that answered, and a short piece of it, marked."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from portal.core import db
+from portal.workorders.inputs import SearchField, SearchFilters
+from portal.workorders.terms import IdTerm, id_term, phrase_text
+
+Segments = tuple[tuple[str, bool], ...]
+LONGEST = 240
+AROUND = 60
+# Marks that cannot stand in a stored line: control characters are removed at the door, or escaped by JSON.
+START, STOP = "\x02", "\x03"
+_OPTIONS = f'StartSel="{START}", StopSel="{STOP}", MaxWords=24, MinWords=12, ShortWord=0'
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One place that answered. `segments` are pieces of text, true where they match.
+
+    `item` says what it stands in: a log, body, name, or the id of a work_order, run or step;
+    `run_id` is the run, where there is one. Segments may be empty: found, but not showable.
+    """
+
+    field: SearchField
+    item: str
+    segments: Segments
+    run_id: uuid.UUID | None = None
+
+
+_LOGS = """
+    SELECT k.id, 'log' AS field, e.run_id, e.snippet
+    FROM unnest(CAST(:ids AS uuid[])) AS k (id) CROSS JOIN LATERAL (
+        SELECT r.id AS run_id,
+            ts_headline('pg_catalog.simple', left(l.message, 100000), q.phrase, :options) AS snippet
+        FROM runs AS r JOIN log_lines AS l ON l.run_id = r.id
+        WHERE r.work_order_id = k.id AND r.project_id = :project_id
+            AND search_text_matches(l.message, q.phrase)
+        ORDER BY r.inserted_at DESC, l.seq LIMIT 1
+    ) AS e"""
+_BODIES = """
+    SELECT k.id, 'body' AS field, e.run_id, (
+        SELECT ts_headline('pg_catalog.simple', piece, q.phrase, :options)
+        FROM search_pieces(search_body_text(e.body)) AS piece
+        WHERE search_words(piece) @@ q.phrase LIMIT 1
+    ) AS snippet
+    FROM unnest(CAST(:ids AS uuid[])) AS k (id) CROSS JOIN LATERAL (
+        SELECT r.id AS run_id, b.body
+        FROM runs AS r
+        CROSS JOIN LATERAL (
+            SELECT r.dataclip_id
+            UNION SELECT s.input_dataclip_id FROM run_steps AS rs JOIN steps AS s ON s.id = rs.step_id
+            WHERE rs.run_id = r.id) AS i
+        JOIN dataclip_bodies AS b ON b.dataclip_id = i.dataclip_id
+        WHERE r.work_order_id = k.id AND r.project_id = :project_id AND search_body_matches(b.body, q.phrase)
+        ORDER BY r.inserted_at DESC, b.dataclip_id LIMIT 1
+    ) AS e"""
+_TEXTS = {SearchField.LOG: _LOGS, SearchField.BODY: _BODIES}
+_IDS = sa.text("""
+    SELECT found.work_order_id, found.item, found.id, found.run_id
+    FROM (
+        SELECT r.work_order_id, 'run' AS item, r.id, r.id AS run_id FROM runs AS r
+        WHERE r.work_order_id = ANY(:ids) AND r.project_id = :project_id
+        UNION ALL
+        SELECT r.work_order_id, 'step', rs.step_id, r.id
+        FROM runs AS r JOIN run_steps AS rs ON rs.run_id = r.id
+        WHERE r.work_order_id = ANY(:ids) AND r.project_id = :project_id
+    ) AS found
+    WHERE replace(CAST(found.id AS text), '-', '') LIKE ANY(:patterns)
+    ORDER BY found.item, found.id
+""")
+
+
+def evidence_of(
+    project_id: uuid.UUID, filters: SearchFilters, found: Sequence[tuple[uuid.UUID, str | None]]
+) -> dict[uuid.UUID, tuple[Evidence, ...]]:
+    """For each found work order (id, name of its input) the places that answered to the term.
+
+    At most one piece for each place. Two statements, however many work orders.
+    """
+    ids = [id_ for id_, _ in found]
+    gathered: dict[uuid.UUID, dict[SearchField, Evidence]] = {id_: {} for id_ in ids}
+    if not ids or not filters.q:
+        return {}
+    for id_, evidence in (
+        *_of_ids(project_id, filters, ids),
+        *_of_names(filters, found),
+        *_of_texts(project_id, filters, ids),
+    ):
+        gathered[id_].setdefault(evidence.field, evidence)
+    return {id_: tuple(places.values()) for id_, places in gathered.items()}
+
+
+def _of_ids(
+    project_id: uuid.UUID, filters: SearchFilters, ids: list[uuid.UUID]
+) -> Iterator[tuple[uuid.UUID, Evidence]]:
+    term = id_term(filters.q) if SearchField.ID in filters.search_in else None
+    if term is None:
+        return
+    for id_ in ids:
+        if segments := mark_id(id_, term):
+            yield id_, Evidence(SearchField.ID, "work_order", segments)
+    patterns = [f"{term.digits}%"] + ([f"%{term.tail}"] if term.tail else [])
+    values = {"ids": ids, "project_id": project_id, "patterns": patterns}
+    for work_order_id, item, id_, run_id in db.session().execute(_IDS, values):
+        yield work_order_id, Evidence(SearchField.ID, item, mark_id(id_, term), run_id)
+
+
+def _of_names(
+    filters: SearchFilters, found: Sequence[tuple[uuid.UUID, str | None]]
+) -> Iterator[tuple[uuid.UUID, Evidence]]:
+    if SearchField.NAME not in filters.search_in:
+        return
+    for id_, name in found:
+        if name and (segments := mark_text(name, filters.q)):
+            yield id_, Evidence(SearchField.NAME, "name", segments)
+
+
+def _of_texts(
+    project_id: uuid.UUID, filters: SearchFilters, ids: list[uuid.UUID]
+) -> Iterator[tuple[uuid.UUID, Evidence]]:
+    parts = [_TEXTS[place] for place in _TEXTS if place in filters.search_in]
+    if not parts:
+        return
+    statement = sa.text(
+        "WITH q AS MATERIALIZED (SELECT to_tsquery('pg_catalog.simple', :phrase) AS phrase) "
+        + " UNION ALL ".join(
+            part.replace("AS k (id) CROSS", "AS k (id) CROSS JOIN q CROSS", 1) for part in parts
+        )
+    )
+    values = {"ids": ids, "project_id": project_id, "phrase": phrase_text(filters.q), "options": _OPTIONS}
+    for id_, place, run_id, snippet in db.session().execute(statement, values):
+        yield id_, Evidence(SearchField(place), place, shortened(split_marks(snippet or "")), run_id)
+
+
+def mark_id(id_: uuid.UUID, term: IdTerm) -> Segments:
+    """The id as text with the typed digits marked, at its beginning or end; empty when it has neither."""
+    text, size = str(id_), len(term.digits)
+    places = [place for place, sign in enumerate(text) if sign != "-"]
+    if id_.hex.startswith(term.digits):
+        cut = places[size - 1] + 1
+        return _kept((text[:cut], True), (text[cut:], False))
+    if term.tail and id_.hex.endswith(term.tail):
+        cut = places[-size]
+        return _kept((text[:cut], False), (text[cut:], True))
+    return ()
+
+
+def mark_text(text: str, term: str) -> Segments:
+    """The text with the first occurrence of the term marked, whatever the case; empty when there is none."""
+    found = re.search(re.escape(term), text, re.IGNORECASE)
+    if not found:
+        return ()
+    start, end = found.span()
+    return shortened(_kept((text[:start], False), (text[start:end], True), (text[end:], False)))
+
+
+def split_marks(snippet: str) -> Segments:
+    """Text with START and STOP around its matches, as segments."""
+    pieces = re.split(f"{START}(.*?){STOP}", " ".join(snippet.split()))
+    return _kept(*((piece, place % 2 == 1) for place, piece in enumerate(pieces)))
+
+
+def shortened(segments: Segments) -> Segments:
+    """The segments around the first match, cut to about LONGEST characters."""
+    first = next((place for place, (_, match) in enumerate(segments) if match), None)
+    if first is None:
+        return ()
+    before = "".join(text for text, _ in segments[:first])
+    lead = before if len(before) <= AROUND else "…" + before[-AROUND:]
+    shown, left = [(lead, False)], LONGEST - len(lead)
+    for text, match in segments[first:]:
+        shown.append((text if len(text) <= left else text[: max(left, 0)] + "…", match))
+        left -= len(text)
+        if left <= 0:
+            break
+    return _kept(*shown)
+
+
+def _kept(*segments: tuple[str, bool]) -> Segments:
+    return tuple(segment for segment in segments if segment[0])

@@ -1,0 +1,171 @@
+"""Searching the history: a page of rows, and a total that stops counting early (workorders §9)."""
+
+from __future__ import annotations
+
+import hashlib
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import sqlalchemy as sa
+from psycopg.errors import QueryCanceled
+from sqlalchemy.exc import OperationalError
+
+from portal.core import db, paging
+from portal.core.errors import Invalid, Unavailable
+from portal.core.failures import SLOW
+from portal.core.limits import limits
+from portal.core.text import N_
+from portal.projects import Project
+from portal.workorders import history, listing, words
+from portal.workorders.evidence import evidence_of
+from portal.workorders.history import HistoryRow
+from portal.workorders.inputs import SearchField, SearchFilters
+from portal.workorders.listing import Key, Wanted, Where
+from portal.workorders.terms import id_term, like_pattern
+
+# ruff: noqa: S608 - statements are put together from constants of this package; values are always bound.
+
+MOST_COUNTED = 10_000
+MOST_COUNTED_WITH_TERM = 50
+PATIENCE = "30s"
+
+
+@dataclass(frozen=True, slots=True)
+class Total:
+    """How many work orders pass; with `more`, at least that many and counting stopped there."""
+
+    count: int
+    more: bool
+
+
+def search(
+    project: Project, filters: SearchFilters, cursor: str | None = None, size: int | None = None
+) -> paging.Page[HistoryRow]:
+    """One page of the project's work orders that pass the filters, each once, with why the term found it.
+
+    `cursor` is the `next_cursor` of the page before; `size` 25 unless told. The number of
+    statements does not depend on the number of rows. Raises Invalid on `cursor` for one of
+    another list or other filters, Unavailable when the search takes more than 30 seconds.
+    """
+    size = size or limits().page_size
+    scope = _scope(project.id, filters)
+    after = _read_cursor(scope, cursor) if cursor else None
+    wanted = Wanted(project.id, project.number, filters, after, size + 1)
+    with _patience(filters):
+        page = paging.page_of(find_keys(wanted), size, lambda key: _cursor(scope, key))
+        return page.map(lambda found: _rows(project.id, filters, [key.id for key in found]))
+
+
+def count(project: Project, filters: SearchFilters) -> Total:
+    """How many work orders pass; counted to 10,000, with a term to 50 (workorders §9.4).
+
+    Raises Unavailable when it takes more than 30 seconds.
+    """
+    most = MOST_COUNTED_WITH_TERM if filters.q else MOST_COUNTED
+    wanted = Wanted(project.id, project.number, filters, limit=most + 1)
+    with _patience(filters):
+        found = len(find_keys(wanted)) if filters.q else _count_plain(wanted)
+    return Total(min(found, most), found > most)
+
+
+def find_keys(wanted: Wanted) -> list[Key]:
+    """The first keys that pass all filters, the term included; a term that is sought nowhere finds nothing.
+
+    Each place of the term gives its own first keys, and the first of all these are the answer.
+    """
+    if not wanted.filters.q:
+        return listing.keys(wanted)
+    places = [listing.keys(wanted, extra) for extra in _conditions(wanted)]
+    return listing.first(wanted, words.keys(wanted), *places)
+
+
+def _conditions(wanted: Wanted) -> Iterator[Where]:
+    term, places = wanted.filters.q, wanted.filters.search_in
+    if SearchField.NAME in places:
+        yield Where([_NAMES], {"pattern": like_pattern(term)})
+    typed = id_term(term) if SearchField.ID in places else None
+    if typed is None:
+        return
+    bounds = {"low": typed.low, "high": typed.high}
+    for condition in _PREFIXES:
+        yield Where([condition], bounds)
+    if typed.tail:
+        tail = {"last": typed.tail[-8:], "tail": f"%{typed.tail}"}
+        yield Where([_TAILS], tail)
+
+
+_NAMES = """w.dataclip_id IN (SELECT d.id FROM dataclips AS d WHERE d.project_id = :project_id
+    AND d.name IS NOT NULL AND d.name ILIKE :pattern)"""
+# A condition for each kind of id: the planner begins at the id or at the list, whichever is shorter.
+_PREFIXES = (
+    "w.id BETWEEN :low AND :high",
+    "w.id IN (SELECT r.work_order_id FROM runs AS r WHERE r.id BETWEEN :low AND :high)",
+    """w.id IN (SELECT r.work_order_id FROM run_steps AS rs JOIN runs AS r ON r.id = rs.run_id
+        WHERE rs.step_id BETWEEN :low AND :high)""",
+)
+_TAIL = "right({0}::text, 8) = :last AND replace({0}::text, '-', '') LIKE :tail"
+_TAILS = f"""w.id IN (
+    SELECT o.id FROM work_orders AS o WHERE {_TAIL.format("o.id")}
+    UNION ALL SELECT r.work_order_id FROM runs AS r WHERE {_TAIL.format("r.id")}
+    UNION ALL SELECT r.work_order_id FROM steps AS s JOIN run_steps AS rs ON rs.step_id = s.id
+        JOIN runs AS r ON r.id = rs.run_id WHERE {_TAIL.format("s.id")})"""
+
+
+def _count_plain(wanted: Wanted) -> int:
+    statement, values = listing.keys_sql(wanted)
+    return int(db.session().scalar(sa.text(f"SELECT count(*) FROM ({statement}) AS k"), values) or 0)
+
+
+def _rows(project_id: uuid.UUID, filters: SearchFilters, ids: list[uuid.UUID]) -> list[HistoryRow]:
+    found = history.rows(project_id, ids)
+    if not filters.q:
+        return found
+    named = [(row.id, row.dataclip.name if row.dataclip else None) for row in found]
+    why = evidence_of(project_id, filters, named)
+    return [replace(row, evidence=why[row.id]) for row in found]
+
+
+@contextmanager
+def _patience(filters: SearchFilters) -> Iterator[None]:
+    """Give each statement of a search by term 30 seconds; past them, say so in words for people.
+
+    The savepoint keeps the request's transaction usable for the page that says it.
+    """
+    if not filters.q:
+        yield
+        return
+    session = db.session()
+    before = session.scalar(sa.text("SELECT current_setting('statement_timeout')"))
+    try:
+        with session.begin_nested():
+            _set_timeout(PATIENCE)
+            yield
+            _set_timeout(before)
+    except OperationalError as error:
+        if isinstance(error.orig, QueryCanceled):
+            raise Unavailable(SLOW) from error
+        raise
+
+
+def _set_timeout(value: str) -> None:
+    db.session().execute(sa.text("SELECT set_config('statement_timeout', :value, true)"), {"value": value})
+
+
+def _scope(project_id: uuid.UUID, filters: SearchFilters) -> str:
+    told = hashlib.sha256(filters.query_string().encode()).hexdigest()[:16]
+    return f"history:{project_id}:{told}"
+
+
+def _cursor(scope: str, key: Key) -> str:
+    return paging.encode(scope, [key.at.isoformat(), str(key.id)])
+
+
+def _read_cursor(scope: str, cursor: str) -> Key:
+    try:
+        at, id_ = paging.decode(scope, cursor)
+        return Key(datetime.fromisoformat(at), uuid.UUID(id_))
+    except ValueError as error:
+        raise Invalid({"cursor": [N_("This list has changed. Open it anew.")]}) from error
