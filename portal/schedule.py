@@ -1,16 +1,33 @@
-"""Every periodic job, one line each; and the place that loads every kind of background work."""
+"""Every periodic job, one line each.
+
+What must not wait behind a long export runs in the ticker; each turn there is short. The
+kinds of background work register themselves when their context is imported.
+"""
 
 from __future__ import annotations
 
 from datetime import time, timedelta
+from functools import partial
 
 from flask import Flask
 
-from portal import accounts, operations
+from portal import accounts, operations, workorders
 from portal.operations import Periodic
+
+# A turn of the ticker indexes for so long at most; what is left comes with the next slot.
+INDEX_SECONDS = 2.0
 
 PERIODICS = (
     Periodic("operations.sweep", timedelta(seconds=5), operations.sweep, in_ticker=True),
+    Periodic(
+        "workorders.index_due",
+        timedelta(seconds=2),
+        partial(workorders.index_due, seconds=INDEX_SECONDS),
+        due=workorders.anything_due,
+        in_ticker=True,
+    ),
+    Periodic("workorders.mark_lost", timedelta(minutes=1), workorders.mark_lost, in_ticker=True),
+    Periodic("workorders.prepare_log_partitions", time(2, 50), workorders.prepare_log_partitions),
     Periodic("operations.prune", time(3, 10), operations.prune),
     Periodic("accounts.delete_expired_tokens", time(3, 20), accounts.delete_expired_tokens),
 )

@@ -18,6 +18,7 @@ A kind of work is registered once, in its context's `jobs.py`:
 
 from portal.operations.commands import ask_cancel, start, try_again
 from portal.operations.models import Operation, OperationState, Schedule
+from portal.operations.policies import Steering
 from portal.operations.queries import Progress, get, list_all, list_recent, list_schedules, list_unfinished
 from portal.operations.registry import handler
 from portal.operations.running import Cancelled, LostLease, Running, Stopping
@@ -35,6 +36,7 @@ __all__ = [
     "Progress",
     "Running",
     "Schedule",
+    "Steering",
     "Stopping",
     "ask_cancel",
     "get",

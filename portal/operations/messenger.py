@@ -22,7 +22,8 @@ from portal.core import broker
 
 log = structlog.get_logger(__name__)
 
-QUEUES = ("interactive", "default", "export", "maintenance")
+# In the order in which a worker looks: short turns go before exports that take minutes.
+QUEUES = ("interactive", "default", "maintenance", "export")
 MAINTENANCE = "maintenance"
 KEPT_SECONDS = 60
 # The lease decides how long work may be silent; RQ's own limit is only a last resort.

@@ -27,7 +27,7 @@ NOW: sa.ColumnElement[Any] = sa.func.clock_timestamp(type_=sa.DateTime(timezone=
 _stop = threading.Event()
 
 
-class LostLease(Exception):  # noqa: N818 - an outcome, like the two below
+class LostLease(Exception):
     """Another worker holds the operation now, or it has ended: the present unit of work must not be saved."""
 
 

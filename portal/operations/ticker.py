@@ -95,13 +95,24 @@ def _now() -> datetime:
 
 
 def _fire(task: Periodic, slot: datetime, moment: datetime) -> None:
-    due = task.due is None or task.due()
+    due = _is_due(task)
     if not _take_slot(task, slot, moment, due):
         return
     if due and task.in_ticker:
         periodic.run(task)
     elif due:
         _send(task, slot)
+
+
+def _is_due(task: Periodic) -> bool:
+    try:
+        return task.due is None or task.due()
+    except SQLAlchemyError:
+        raise
+    except Exception:
+        # One broken question must not stop the other tasks; this one asks again at its next slot.
+        log.exception("schedule_not_asked", schedule=task.name)
+        return False
 
 
 def _take_slot(task: Periodic, slot: datetime, moment: datetime, due: bool) -> bool:

@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from functools import partial
 
 import psutil
 import sqlalchemy as sa
@@ -75,7 +76,7 @@ def worker(app: Flask) -> Forked:
 
 
 def crashes_at(app: Flask, number: int, function: Callable[[], object]) -> bool:
-    """Run `function` in a process that dies before its `number`-th statement or commit; False if it got through."""
+    """Run `function` in a process that dies before its `number`-th statement or commit; False: it did not."""
 
     def run() -> None:
         count = 0
@@ -123,11 +124,12 @@ def crash_at_every_statement(
     number = 1
     while True:
         operation = make()
-        crashed = crashes_at(app, number, lambda: jobs.work(str(operation.id)))
+        turn = partial(jobs.work, str(operation.id))
+        crashed = crashes_at(app, number, turn)
         if crashed:
             end_lease(operation.id)
             operations.sweep()
-            assert Forked(app, lambda: jobs.work(str(operation.id))).wait() == 0
+            assert Forked(app, turn).wait() == 0
         session().expire_all()
         check(operation)
         session().rollback()
@@ -137,7 +139,7 @@ def crash_at_every_statement(
 
 
 def eventually(what: Callable[[], bool], seconds: float = 10) -> float:
-    """Wait until `what()` holds; answers the seconds it took. Fails the test when it does not come to hold."""
+    """Wait until `what()` holds; answers the seconds it took. Fails the test when it never does."""
     started = time.monotonic()
     while not what():
         assert time.monotonic() - started < seconds, "waited in vain"

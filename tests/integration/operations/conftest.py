@@ -44,7 +44,7 @@ def plain_logs():
 
 @pytest.fixture
 def kinds():
-    """Register kinds for one test: `kinds("test:x", function, on_failed=…)`; `test:count` is there already."""
+    """Register kinds for one test: `kinds("test:x", function, on_failed=…)`; `test:count` is there."""
     before = dict(registry._handlers)
 
     def register(kind, function, **options):

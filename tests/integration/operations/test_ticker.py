@@ -128,6 +128,20 @@ def test_a_slot_that_is_not_due_passes_without_a_turn(ledger, install, connectio
     assert row().last_started_at is None
 
 
+def test_a_broken_question_stops_no_other_task(ledger, install, connection):
+    def broken():
+        raise RuntimeError("broken")
+
+    hour = timedelta(hours=1)
+    install(
+        Periodic("tests.broken", hour, leave_slot, due=broken, in_ticker=True),
+        Periodic(NAME, hour, leave_slot, in_ticker=True),
+    )
+    ticker.prepare()
+    ticker.tick(connection)
+    assert len(slots()) == 1
+
+
 def test_a_worker_runs_the_slot_and_its_result_is_kept(app, ledger, install, connection, queue):
     install(Periodic(NAME, timedelta(hours=1), lambda: leave_slot() or 42))
     ticker.prepare()

@@ -43,18 +43,22 @@ def test_stale_fence(ledger):
     stale = running.claim(operation.id)
     end_lease(operation.id)
     assert operations.sweep().returned == 1
-    with pytest.raises(operations.LostLease), unit_of_work():
-        leave_effect(operation.id, 99)
-        stale.advance(checkpoint={"last": 99})
+    with pytest.raises(operations.LostLease):
+        _late_batch(stale)
     fresh = running.claim(operation.id)
-    with pytest.raises(operations.LostLease), unit_of_work():
-        leave_effect(operation.id, 99)
-        stale.advance(checkpoint={"last": 99})
+    with pytest.raises(operations.LostLease):
+        _late_batch(stale)
     with pytest.raises(operations.LostLease):
         stale.finish()
     fresh.advance(checkpoint={"last": 1}, done=1)
     assert ledger.effects(operation) == []
     assert ledger.read(operation.id).checkpoint == {"last": 1}
+
+
+def _late_batch(running):
+    with unit_of_work():
+        leave_effect(running.operation_id, 99)
+        running.advance(checkpoint={"last": 99})
 
 
 def test_a_worker_that_lost_its_lease_ends_quietly(ledger, kinds):
@@ -199,9 +203,13 @@ def test_starting_twice_at_the_same_time_makes_one_row(app, ledger):
 
 
 def test_nothing_is_sent_when_the_unit_rolls_back(ledger, queue):
-    with pytest.raises(RuntimeError, match="changed my mind"), unit_of_work():
-        ledger.start()
-        raise RuntimeError("changed my mind")
+    def change_mind():
+        with unit_of_work():
+            ledger.start()
+            raise RuntimeError("changed my mind")
+
+    with pytest.raises(RuntimeError, match="changed my mind"):
+        change_mind()
     assert queue.llen("rq:queue:default") == 0
 
 

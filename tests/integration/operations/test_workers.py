@@ -102,7 +102,7 @@ def test_graceful_shutdown(ledger, workers):
 
 def test_an_idle_worker_stops_at_once(workers):
     idle = workers()
-    eventually(lambda: _is_registered(), seconds=5)
+    eventually(_is_registered, seconds=5)
     started = time.monotonic()
     assert idle.terminate() == 0
     assert time.monotonic() - started < 1.5

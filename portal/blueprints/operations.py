@@ -1,0 +1,100 @@
+"""Background work as people see it: one page and one fragment show any kind of it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from flask import Blueprint, Response, g, make_response, request, url_for
+from flask_babel import gettext as _
+
+from portal import operations
+from portal.core import access
+from portal.core.text import N_
+from portal.web import guarded, render
+
+bp = Blueprint("operations", __name__, url_prefix="/projects/<uuid:project_id>/operations")
+
+CHANGED = "operation-changed"
+# What people call each kind of work, and where its result stands. A kind without an entry shows its name.
+LABELS = {"workorders:export": N_("Export of the history")}
+RESULTS: dict[str, Callable[[uuid.UUID, dict[str, Any]], str]] = {
+    "workorders:export": lambda project_id, result: url_for(
+        "files.content", project_id=project_id, file_id=result["file_id"]
+    ),
+}
+
+
+@bp.get("")
+@guarded("operations:read")
+def index(project_id: uuid.UUID) -> Response:
+    """The newest background work of the project."""
+    shown = [describe(progress) for progress in operations.list_recent(project_id, limit=50)]
+    return render.page("operations/index.html", "operations/_list.html", operations=shown)
+
+
+@bp.get("/tray")
+@guarded("operations:read")
+def tray(project_id: uuid.UUID) -> Response:
+    """What waits or runs, for the tray in the header; a plain browser gets the whole list."""
+    if not render.is_partial():
+        return render.redirect_to(url_for("operations.index", project_id=project_id))
+    shown = [describe(progress) for progress in operations.list_unfinished(project_id, limit=10)]
+    return render.fragment("operations/_tray.html", operations=shown)
+
+
+@bp.get("/<uuid:operation_id>")
+@guarded("operations:read")
+def show(project_id: uuid.UUID, operation_id: uuid.UUID) -> Response:
+    """One operation: its progress while it runs, then its result or what went wrong.
+
+    A poll that names the version it has is answered 304 while nothing has changed.
+    """
+    progress = operations.get(project_id, operation_id)
+    if request.headers.get("HX-PTag") == progress.version:
+        return make_response("", 304)
+    response = render.page("operations/show.html", "operations/_progress.html", **describe(progress))
+    response.headers["HX-PTag"] = progress.version
+    return response
+
+
+@bp.post("/<uuid:operation_id>/cancellation")
+@guarded("operations:read")
+def cancel(project_id: uuid.UUID, operation_id: uuid.UUID) -> Response:
+    """Ask it to stop; what is done stays done."""
+    return _steer(project_id, operation_id, operations.ask_cancel)
+
+
+@bp.post("/<uuid:operation_id>/attempts")
+@guarded("operations:read")
+def try_again(project_id: uuid.UUID, operation_id: uuid.UUID) -> Response:
+    """Queue it anew after a failure."""
+    return _steer(project_id, operation_id, operations.try_again)
+
+
+def _steer(
+    project_id: uuid.UUID, operation_id: uuid.UUID, deed: Callable[[operations.Operation], object]
+) -> Response:
+    operation = operations.get(project_id, operation_id).operation
+    access.require("operations:steer", g.actor, operations.Steering(operation, g.standing))
+    deed(operation)
+    return render.done(
+        url_for("operations.show", project_id=project_id, operation_id=operation_id),
+        fragment="operations/_progress.html",
+        event=CHANGED,
+        **describe(operations.get(project_id, operation_id)),
+    )
+
+
+def describe(progress: operations.Progress) -> dict[str, Any]:
+    """What `operations/_progress.html` needs: `progress`, `label`, `may_steer`, `result_url` (or None)."""
+    row = progress.operation
+    link = RESULTS.get(row.kind)
+    has_result = row.state == operations.OperationState.DONE and link and row.result and row.project_id
+    return {
+        "progress": progress,
+        "label": _(LABELS.get(row.kind, row.kind)),
+        "may_steer": access.allows("operations:steer", g.actor, operations.Steering(row, g.standing)),
+        "result_url": link(row.project_id, row.result) if has_result else None,  # type: ignore[misc, arg-type]
+    }
