@@ -134,7 +134,7 @@ def _those_running(data_dir: Path, given: Found) -> Addresses | None:
         return None
     if given.filled_by(found).complete() is None:
         raise ServiceError(
-            "The portal on this data folder was started with DATABASE_URL or REDIS_URL set: set them here too."
+            "The portal on this data folder was started with DATABASE_URL or REDIS_URL: set them here too."
         )
     return given.filled_by(answering(found)).complete()
 

@@ -51,5 +51,11 @@ def _place(url: str) -> str:
 
 
 def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[-1].strip() if lines else type(error).__name__
+    """The last line that is no hint."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [
+        line
+        for line in lines
+        if line and not line.startswith(("Is the server running", "Multiple connection"))
+    ]
+    return told[-1] if told else type(error).__name__

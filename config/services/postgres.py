@@ -231,11 +231,11 @@ class Postgres:
             return ServiceError(
                 f"{what}: no space left on the disk of {self.places.home}. Free some and start again."
             )
-        reasons = re.findall(r"(?:FATAL|PANIC|error): +(.+)", text)
-        told = [reason for reason in reasons if "database system is" not in reason]
-        return ServiceError(
-            f"{what}: {told[-1] if told else 'no reason given'} (log: {self.places.server_log})"
-        )
+        # Mistakes in a configuration file are told as LOG, and only their number as FATAL.
+        reasons = re.findall(r"(?:LOG: +(?=.* in file )|(?:FATAL|PANIC|error): +)(.+)", text)
+        told = [reason for reason in reasons if not re.search("database system is|contains errors", reason)]
+        logs = f"{self.places.data_dir / 'log'} and {self.places.server_log}"
+        return ServiceError(f"{what}: {told[-1] if told else 'no reason given'} (logs: {logs})")
 
     def _new_log(self) -> str:
         parts = []
