@@ -1,0 +1,149 @@
+"""The papers say what is so: settings, packages, rules and paths that they name exist; none is missing."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import re
+import tomllib
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from config.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+SPEC = ROOT / "docs" / "spec"
+NUMBER = r"\d+(?:\.\d+)*"
+REFERENCE = re.compile(
+    rf"\b(workorders|projects-and-workflows|dataclips-and-accounts|performance|reliability|adaptors) "
+    rf"(§{NUMBER}(?:-{NUMBER})?(?:(?:,| and) §{NUMBER}(?:-{NUMBER})?)*)"
+)
+PATH = re.compile(r"`((?:portal|config|bin|tests|docs|migrations|locks|bench)/[\w./-]*[\w/])`")
+
+
+def _rows(paper: str) -> dict[str, list[str]]:
+    """The table rows of a paper by their first cell, which stands in backquotes."""
+    lines = (ROOT / "docs" / paper).read_text().splitlines()
+    cells = [
+        [cell.strip() for cell in line.strip("|").split(" | ")] for line in lines if line.startswith("| `")
+    ]
+    return {row[0].strip("`| "): row[1:] for row in cells}
+
+
+def test_every_setting_is_in_the_paper_and_the_other_way_round() -> None:
+    assert set(_rows("configuration.md")) == {name.upper() for name in Settings.model_fields}
+
+
+def test_the_paper_names_the_defaults_that_are_in_force() -> None:
+    for name, row in _rows("configuration.md").items():
+        default = Settings.model_fields[name.lower()].default
+        written = (
+            {None: "unset", True: "true", False: "false"}.get(default)
+            if not isinstance(default, int) or isinstance(default, bool)
+            else None
+        )
+        words = written or (",".join(default) if isinstance(default, list) else str(default))
+        assert row[0].strip("`") == words, name
+
+
+def _declared() -> set[str]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    extras = project["project"].get("optional-dependencies", {})
+    groups = project.get("dependency-groups", {})
+    wanted = list(itertools.chain(project["project"]["dependencies"], *extras.values(), *groups.values()))
+    node = json.loads((ROOT / "package.json").read_text())
+    names = {re.match(r"[\w.-]+", line)[0] for line in wanted}  # type: ignore[index]
+    return names | set(node.get("dependencies", {})) | set(node.get("devDependencies", {}))
+
+
+def test_every_package_is_in_the_paper_and_the_other_way_round() -> None:
+    assert set(_rows("dependencies.md")) == _declared()
+
+
+def test_the_paper_and_the_list_of_third_parties_agree_on_licences(third_party: ModuleType) -> None:
+    listed = {}
+    for line in (ROOT / "THIRD_PARTY.md").read_text().splitlines()[7:]:
+        name, _version, licence, _use = (cell.strip() for cell in line.strip("|").split("|"))
+        listed[third_party.normal(name)] = licence
+    written = {third_party.normal(name): row[2] for name, row in _rows("dependencies.md").items()}
+    assert written == {name: listed.get(name, listed.get(name.replace("-", "."))) for name in written}
+
+
+def test_the_list_of_third_parties_is_that_of_the_locks(third_party: ModuleType) -> None:
+    assert (ROOT / "THIRD_PARTY.md").read_text() == third_party.render()
+
+
+def test_the_changelog_has_a_section_for_what_is_new() -> None:
+    heads = re.findall(r"^## \[(.+?)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    assert heads
+    assert heads[0] == "Unreleased" or heads[0] == version
+
+
+def _sections(name: str) -> set[str]:
+    """Numbers of headings, and of the numbered points and rows under them (`8.4.4`)."""
+    found, head = set(), ""
+    for line in (SPEC / f"{name}.md").read_text().splitlines():
+        if heading := re.match(rf"#+ ({NUMBER})[. ]", line):
+            head = heading[1]
+            found.add(head)
+        elif point := re.match(r"(?:\| )?(\d+)(?:\.| \|) ", line):
+            found.add(f"{head}.{point[1]}")
+    return found
+
+
+def _references() -> list[tuple[str, str, str]]:
+    places = [
+        ROOT / "app.py",
+        *(
+            path
+            for part in ("portal", "config", "tests", "migrations", "bench", "bin")
+            for path in sorted((ROOT / part).rglob("*.py"))
+        ),
+    ]
+    found = []
+    for path in places:
+        for match in REFERENCE.finditer(re.sub(r"\s*\n\s*(?:# )?", " ", path.read_text())):
+            numbers = re.findall(NUMBER, match[2])
+            found += [(str(path.relative_to(ROOT)), match[1], number) for number in numbers]
+    return found
+
+
+def test_every_rule_that_code_names_is_written_down() -> None:
+    references = _references()
+    assert len(references) > 50
+    known = {name: _sections(name) for name in {reference[1] for reference in references}}
+    assert [reference for reference in references if reference[2] not in known[reference[1]]] == []
+
+
+def test_a_rule_that_is_not_written_down_would_be_noticed() -> None:
+    assert {"8.4", "8.4.4", "13.10"} <= _sections("workorders")
+    assert "8.4.9" not in _sections("workorders")
+    assert REFERENCE.search("as workorders §8.5.2, §8.5.3 say")[2] == "§8.5.2, §8.5.3"  # type: ignore[index]
+
+
+PAPERS = [
+    "README.md",
+    "CONTRIBUTING.md",
+    *(str(p.relative_to(ROOT)) for p in sorted((ROOT / "docs").rglob("*.md"))),
+]
+
+
+@pytest.mark.parametrize("paper", PAPERS)
+def test_paths_and_links_in_a_paper_lead_somewhere(paper: str) -> None:
+    text = (ROOT / paper).read_text()
+    links = re.findall(r"\]\((?!https?:|#|mailto:)([^)#]+)", text)
+    missing = [path for path in PATH.findall(text) if not (ROOT / path).exists()]
+    missing += [link for link in links if not (ROOT / paper).parent.joinpath(link).exists()]
+    assert missing == []
+
+
+def test_decisions_are_numbered_without_gaps_and_say_their_state() -> None:
+    papers = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+    assert [int(path.name[:4]) for path in papers] == list(range(1, len(papers) + 1))
+    for path in papers:
+        assert re.search(r"^Status: (accepted|superseded by \d{4})", path.read_text(), re.MULTILINE), (
+            path.name
+        )
