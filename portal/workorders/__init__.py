@@ -4,15 +4,18 @@ from portal.workorders import policies as _policies  # noqa: F401 - registers th
 from portal.workorders.cancel import cancel_run, cancel_workorder
 from portal.workorders.claiming import ClaimedRun, claim, claim_run
 from portal.workorders.creation import Created, create_for_trigger, create_manual
+from portal.workorders.csv_export import Checkpoint, write_csv
 from portal.workorders.evidence import Evidence
 from portal.workorders.history import DataclipRef, HistoryRow, RunLine, StepLine, get, runs_of
 from portal.workorders.indexing import anything_due, forget_bodies, index_backlog, index_due
 from portal.workorders.inputs import Pill, ReadFilters, SearchField, SearchFilters, Sort, read_filters
+from portal.workorders.jobs import request_export
 from portal.workorders.logs import append_log, append_logs, log_text, step_log_text
 from portal.workorders.lost import mark_lost
 from portal.workorders.models import LogLevel, Priority, RunState, WorkorderState
 from portal.workorders.partitions import ensure_log_partitions, prepare_log_partitions
 from portal.workorders.queue import NewRun, dequeue, enqueue, enqueue_many
+from portal.workorders.recording import PastLine, PastStep, PastWorkorder, record_past
 from portal.workorders.retry import retry_from_start, retry_from_step
 from portal.workorders.running import complete_run, start_run
 from portal.workorders.runpage import LogPage, LogRow, RunPage, StepRow, log_lines, run_page
@@ -20,6 +23,7 @@ from portal.workorders.search import Total, count, search
 from portal.workorders.steps import complete_step, start_step
 
 __all__ = [
+    "Checkpoint",
     "ClaimedRun",
     "Created",
     "DataclipRef",
@@ -29,6 +33,9 @@ __all__ = [
     "LogPage",
     "LogRow",
     "NewRun",
+    "PastLine",
+    "PastStep",
+    "PastWorkorder",
     "Pill",
     "Priority",
     "ReadFilters",
@@ -67,6 +74,8 @@ __all__ = [
     "mark_lost",
     "prepare_log_partitions",
     "read_filters",
+    "record_past",
+    "request_export",
     "retry_from_start",
     "retry_from_step",
     "run_page",
@@ -75,4 +84,5 @@ __all__ = [
     "start_run",
     "start_step",
     "step_log_text",
+    "write_csv",
 ]

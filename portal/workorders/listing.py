@@ -45,6 +45,11 @@ class Wanted:
         direction = "DESC" if self.filters.sort.descending else "ASC"
         return f"at {direction}, id {direction}"
 
+    @property
+    def limit_sql(self) -> str:
+        """The end of a statement that stops at the limit."""
+        return "" if self.limit is None else f" LIMIT {int(self.limit)}"
+
 
 @dataclass(slots=True)
 class Where:
@@ -125,7 +130,7 @@ def keys_sql(wanted: Wanted, extra: Where | None = None) -> tuple[str, dict[str,
         values |= {"workflows": list(filters.workflows)}
     statement = (
         f"SELECT k.id, k.at FROM {' CROSS JOIN '.join(sources)} "
-        f"CROSS JOIN LATERAL ({_scan(found, wanted)}) AS k ORDER BY {wanted.order}{_limit(wanted)}"
+        f"CROSS JOIN LATERAL ({_scan(found, wanted)}) AS k ORDER BY {wanted.order}{wanted.limit_sql}"
     )
     return statement, values
 
@@ -133,13 +138,8 @@ def keys_sql(wanted: Wanted, extra: Where | None = None) -> tuple[str, dict[str,
 def _scan(found: Where, wanted: Wanted) -> str:
     column = wanted.filters.sort.column
     order = wanted.order.replace("at ", f"w.{column} ").replace("id ", "w.id ")
-    return (
-        f"SELECT w.id, w.{column} AS at FROM work_orders AS w WHERE {found} ORDER BY {order}{_limit(wanted)}"
-    )
-
-
-def _limit(wanted: Wanted) -> str:
-    return "" if wanted.limit is None else f" LIMIT {int(wanted.limit)}"
+    ending = f"ORDER BY {order}{wanted.limit_sql}"
+    return f"SELECT w.id, w.{column} AS at FROM work_orders AS w WHERE {found} {ending}"
 
 
 def first(wanted: Wanted, *lists: Sequence[Key]) -> list[Key]:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import sqlalchemy as sa
 from psycopg.errors import QueryCanceled
@@ -80,6 +81,19 @@ def find_keys(wanted: Wanted) -> list[Key]:
         return listing.keys(wanted)
     places = [listing.keys(wanted, extra) for extra in _conditions(wanted)]
     return listing.first(wanted, words.keys(wanted), *places)
+
+
+def all_keys_sql(wanted: Wanted) -> tuple[str, dict[str, Any]] | None:
+    """One statement (columns id, at) for all keys that pass, each once and in order; None for nothing."""
+    if not wanted.filters.q:
+        return listing.keys_sql(wanted)
+    parts = [words.keys_sql(wanted), *(listing.keys_sql(wanted, extra) for extra in _conditions(wanted))]
+    given = [part for part in parts if part is not None]
+    if not given:
+        return None
+    union = " UNION ".join(f"({statement})" for statement, _ in given)
+    values = {name: value for _, some in given for name, value in some.items()}
+    return f"SELECT u.id, u.at FROM ({union}) AS u ORDER BY {wanted.order}", values
 
 
 def _conditions(wanted: Wanted) -> Iterator[Where]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -58,7 +59,8 @@ def keys(wanted: Wanted) -> list[Key]:
         return []
     found: list[Key] = []
     for buckets in stages(wanted, words):
-        found += _stage(wanted, places, words_query(wanted.project_number, buckets, words.lexemes))
+        statement, values = _stage(wanted, places, words_query(wanted.project_number, buckets, words.lexemes))
+        found += [Key(at, id_) for id_, at in db.session().execute(sa.text(statement), values)]
         if wanted.limit is not None and len(found) >= wanted.limit:
             break
     return first(wanted, found)
@@ -93,25 +95,33 @@ def stages(wanted: Wanted, words: Words) -> Iterator[list[int]]:
     yield from (group for group in groups if group)
 
 
-def _stage(wanted: Wanted, places: list[SearchField], query: str) -> list[Key]:
+def keys_sql(wanted: Wanted) -> tuple[str, dict[str, Any]] | None:
+    """One statement (columns id, at) for all that `keys` would find without a limit; None for nothing."""
+    places = [place for place in _COLUMNS if place in wanted.filters.search_in]
+    words = _words(wanted) if places else None
+    if words is None:
+        return None
+    buckets = range(words.oldest, words.newest + 1)
+    return _stage(wanted, places, words_query(wanted.project_number, buckets, words.lexemes))
+
+
+def _stage(wanted: Wanted, places: list[SearchField], query: str) -> tuple[str, dict[str, Any]]:
     found = where(wanted)
-    order = wanted.order
+    matches = " OR ".join(f"s.{_COLUMNS[place]} @@ CAST(:words AS tsquery)" for place in places)
     statement = f"""
         SELECT c.id, c.at FROM (
             SELECT w.id, w.{wanted.filters.sort.column} AS at, m.runs
             FROM (
                 SELECT s.work_order_id, array_agg(DISTINCT s.run_id) AS runs FROM run_search AS s
-                WHERE s.project_id = :project_id
-                    AND ({" OR ".join(f"s.{_COLUMNS[place]} @@ CAST(:words AS tsquery)" for place in places)})
+                WHERE s.project_id = :project_id AND ({matches})
                 GROUP BY s.work_order_id
             ) AS m
             JOIN work_orders AS w ON w.id = m.work_order_id
             WHERE {found}
-            ORDER BY {order}
+            ORDER BY {wanted.order}
             OFFSET 0
         ) AS c
         WHERE {" OR ".join(_RECHECKS[place] for place in places)}
-        ORDER BY {order}{"" if wanted.limit is None else f" LIMIT {int(wanted.limit)}"}
+        ORDER BY {wanted.order}{wanted.limit_sql}
     """
-    values = found.values | {"words": query, "phrase": phrase_text(wanted.filters.q)}
-    return [Key(at, id_) for id_, at in db.session().execute(sa.text(statement), values)]
+    return statement, found.values | {"words": query, "phrase": phrase_text(wanted.filters.q)}
