@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
+import click
 from flask import Flask
 from flask.cli import ScriptInfo
 from pydantic import ValidationError
@@ -35,13 +36,18 @@ def create(process: Process = "web") -> Flask:
     return create_app(settings.model_copy(update=found), process)
 
 
+@click.command()
+def up() -> None:
+    """Run the whole portal on this machine: servers, pages, workers, schedules."""
+    raise SystemExit(supervisor.up(load_settings()))
+
+
 def main() -> None:
     """The `portal` command."""
-    if sys.argv[1:2] == ["up"]:
-        raise SystemExit(supervisor.up(load_settings()))
+    group.add_command(up)
     named = sys.argv[1] if sys.argv[1:] else ""
     process: Process = "worker" if named == "worker" else "ticker" if named == "ticker" else "command"
-    group(obj=ScriptInfo(create_app=lambda: create(process)))
+    group(prog_name="portal", obj=ScriptInfo(create_app=lambda: create(process)))
 
 
 if __name__ == "__main__":

@@ -41,8 +41,8 @@ def configure(settings: Settings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.log_level.upper())
-    # RQ and the database driver speak of every routine step.
-    for chatty in ("rq", "sqlalchemy.engine", "alembic.runtime.plugins", "urllib3"):
+    # These speak of every routine step.
+    for chatty in ("rq", "sqlalchemy.engine", "alembic", "urllib3"):
         logging.getLogger(chatty).setLevel("WARNING")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from flask import Response, flash, make_response, redirect, render_template, request
 from htmx_flask import request as htmx_request
@@ -23,10 +24,23 @@ def is_htmx() -> bool:
     return bool(htmx_request.htmx)
 
 
-def page(template: str, fragment: str | None = None, *, status: int = 200, **values: Any) -> Response:
-    """Answer `fragment` to htmx's partial requests, the page `template` otherwise."""
+def page(
+    template: str,
+    fragment: str | None = None,
+    *,
+    status: int = 200,
+    announce: str | None = None,
+    **values: Any,
+) -> Response:
+    """Answer `fragment` to htmx's partial requests, the page `template` otherwise.
+
+    `announce` is read out by screen readers once the fragment is in its place.
+    """
     chosen = fragment if fragment is not None and is_partial() else template
-    return make_response(render_template(chosen, **values), status)
+    response = make_response(render_template(chosen, **values), status)
+    if announce and is_partial():
+        response.headers["X-Announce"] = quote(announce)
+    return response
 
 
 def fragment(template: str, *, status: int = 200, **values: Any) -> Response:
