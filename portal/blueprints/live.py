@@ -39,8 +39,9 @@ _numbers = itertools.count(1)
 
 
 @bp.record
-def _limit(state: BlueprintSetupState) -> None:
+def _prepare(state: BlueprintSetupState) -> None:
     threads = int(state.app.config["SETTINGS"].web_threads)
+    listener.stop_with_the_server()
     state.app.extensions["live_streams"] = threading.BoundedSemaphore(max(1, threads // 4))
 
 

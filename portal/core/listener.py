@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import threading
 import time
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from types import FrameType
 
 import structlog
 from redis.exceptions import RedisError
@@ -180,3 +182,19 @@ def drop(mailbox: Mailbox) -> None:
 def stop() -> None:
     """End every open stream of this process, for good: it is about to stop. Fit for a signal handler."""
     _listener.stop()
+
+
+def stop_with_the_server() -> None:
+    """On SIGTERM end the open streams first, then do what the web server does by itself.
+
+    Nothing happens where no server has set a handler (commands, tests), or outside the main thread.
+    """
+    servers_own = signal.getsignal(signal.SIGTERM)
+    if not callable(servers_own) or threading.current_thread() is not threading.main_thread():
+        return
+
+    def first_stop(number: int, frame: FrameType | None) -> None:
+        stop()
+        servers_own(number, frame)
+
+    signal.signal(signal.SIGTERM, first_stop)
