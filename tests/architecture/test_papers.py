@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "docs" / "spec"
 NUMBER = r"\d+(?:\.\d+)*"
 REFERENCE = re.compile(
-    rf"\b(workorders|projects-and-workflows|dataclips-and-accounts|performance|reliability|adaptors) "
+    rf"\b(workorders|projects-and-workflows|dataclips-and-accounts|performance|reliability|adaptors|ux) "
     rf"(§{NUMBER}(?:-{NUMBER})?(?:(?:,| and) §{NUMBER}(?:-{NUMBER})?)*)"
 )
 PATH = re.compile(r"`((?:portal|config|bin|tests|docs|migrations|locks|bench)/[\w./-]*[\w/])`")
