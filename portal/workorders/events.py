@@ -7,6 +7,7 @@ logged together are one piece of news, for it would only fetch the same fragment
 from __future__ import annotations
 
 import uuid
+from weakref import WeakKeyDictionary
 
 from portal.core.db import Unit
 from portal.core.events import project_topic, publish, run_topic
@@ -20,15 +21,25 @@ STEP_COMPLETED = "step-completed"
 LOG_APPENDED = "log-appended"
 DATACLIP_UPDATED = "dataclip-updated"
 
+_told: WeakKeyDictionary[Unit, set[tuple[str, str, uuid.UUID]]] = WeakKeyDictionary()
+
+
+def _tell(unit: Unit, topic: str, event: str, item_id: uuid.UUID) -> None:
+    """Once for each unit: the same news twice would say nothing more."""
+    told = _told.setdefault(unit, set())
+    if (topic, event, item_id) not in told:
+        told.add((topic, event, item_id))
+        unit.after_commit(publish, topic, event, item_id)
+
 
 def to_project(unit: Unit, project_id: uuid.UUID, event: str, item_id: uuid.UUID) -> None:
     """Tell the project's topic of a work order or run, once `unit` is committed."""
-    unit.after_commit(publish, project_topic(project_id), event, item_id)
+    _tell(unit, project_topic(project_id), event, item_id)
 
 
 def to_run(unit: Unit, run_id: uuid.UUID, event: str, item_id: uuid.UUID) -> None:
     """Tell one run's topic of a step, a log line or the run itself, once `unit` is committed."""
-    unit.after_commit(publish, run_topic(run_id), event, item_id)
+    _tell(unit, run_topic(run_id), event, item_id)
 
 
 def run_changed(unit: Unit, project_id: uuid.UUID, work_order_id: uuid.UUID, run_id: uuid.UUID) -> None:

@@ -31,21 +31,24 @@ _LOCK = sa.text("""
                  WHERE run_id = r.id AND line_id = ANY(CAST(:line_ids AS uuid[]))) AS repeated
     FROM runs r WHERE r.id = :run_id FOR NO KEY UPDATE
 """)
-_RESERVE = sa.text("""
-    UPDATE runs r
-    SET log_count = log_count + :lines,
-        search_due_at = least(search_due_at, CASE WHEN finished_at IS NULL THEN :soon ELSE :now END)
-    WHERE id = :run_id
-    RETURNING log_count - :lines AS before, project_id,
-              ARRAY(SELECT step_id FROM run_steps
-                    WHERE run_id = r.id AND step_id = ANY(CAST(:step_ids AS uuid[]))) AS own_steps
-""")
-_INSERT = sa.text("""
-    INSERT INTO log_lines (run_id, seq, step_id, level, source, message, timestamp, line_id)
-    SELECT :run_id, :before + l.place, l.step_id, l.level, l.source, l.message, l.timestamp, l.line_id
-    FROM unnest(CAST(:step_ids AS uuid[]), CAST(:levels AS text[]), CAST(:sources AS text[]),
-                CAST(:messages AS text[]), CAST(:timestamps AS timestamptz[]), CAST(:line_ids AS uuid[]))
-         WITH ORDINALITY AS l (step_id, level, source, message, timestamp, line_id, place)
+_APPEND = sa.text("""
+    WITH run AS (
+        UPDATE runs r
+        SET log_count = log_count + :lines,
+            search_due_at = least(search_due_at, CASE WHEN finished_at IS NULL THEN :soon ELSE :now END)
+        WHERE id = :run_id
+        RETURNING log_count - :lines AS before,
+                  (SELECT count(*) FROM run_steps
+                   WHERE run_id = r.id AND step_id = ANY(CAST(:step_ids AS uuid[]))) AS own_steps
+    ), stored AS (
+        INSERT INTO log_lines (run_id, seq, step_id, level, source, message, timestamp, line_id)
+        SELECT :run_id, run.before + l.place, l.step_id, l.level, l.source, l.message, l.timestamp, l.line_id
+        FROM run CROSS JOIN
+            unnest(CAST(:step_ids AS uuid[]), CAST(:levels AS text[]), CAST(:sources AS text[]),
+                   CAST(:messages AS text[]), CAST(:timestamps AS timestamptz[]), CAST(:line_ids AS uuid[]))
+            WITH ORDINALITY AS l (step_id, level, source, message, timestamp, line_id, place)
+    )
+    SELECT before, own_steps FROM run
 """)
 _RUN_TEXT = sa.text("""
     SELECT (SELECT string_agg(message, E'\\n' ORDER BY timestamp, seq) FROM log_lines WHERE run_id = r.id)
@@ -60,7 +63,7 @@ _STEP_TEXT = sa.text("""
 
 
 @dataclass(frozen=True, slots=True)
-class _Line:
+class Line:
     """A line that passed the checks of its own values."""
 
     step_id: uuid.UUID | None
@@ -87,21 +90,21 @@ def append_logs(
     line that the run has already is dropped). `scrub` is given each message before it is
     stored. Raises Invalid with the problems of the first bad line, or on `run_id`.
     """
-    checked = [_checked(line, scrub) for line in lines]
-    if not checked:
+    accepted = [checked(line, scrub) for line in lines]
+    if not accepted:
         return []
     with db.unit_of_work() as unit:
-        fresh = _without_repeats(run_id, checked)
+        fresh = _without_repeats(run_id, accepted)
         if not fresh:
             return []
-        before = _reserve(run_id, fresh)
-        db.session().execute(_INSERT, {"run_id": run_id, "before": before, **_columns(fresh)})
+        before = _store(run_id, fresh)
         rows.forget(Run, run_id)
         events.to_run(unit, run_id, events.LOG_APPENDED, run_id)
     return [before + place for place in range(1, len(fresh) + 1)]
 
 
-def _checked(line: Mapping[str, object], scrub: Scrub | None) -> _Line:
+def checked(line: Mapping[str, object], scrub: Scrub | None = None) -> Line:
+    """The line as it would be stored, when its own values pass; see `append_logs`. Raises Invalid by field."""
     problems: dict[str, list[str]] = {}
     message = text_of(line.get("message"))
     if message is None:
@@ -121,7 +124,7 @@ def _checked(line: Mapping[str, object], scrub: Scrub | None) -> _Line:
     if problems or message is None or timestamp is None:
         raise Invalid(problems)
     text = scrub(message) if scrub else message
-    return _Line(step_id, level, None if source is None else clean(str(source)), text, timestamp, line_id)
+    return Line(step_id, level, None if source is None else clean(str(source)), text, timestamp, line_id)
 
 
 def _uuid(value: object, field: str, refusal: str, problems: dict[str, list[str]]) -> uuid.UUID | None:
@@ -134,7 +137,7 @@ def _uuid(value: object, field: str, refusal: str, problems: dict[str, list[str]
         return None
 
 
-def _without_repeats(run_id: uuid.UUID, lines: list[_Line]) -> list[_Line]:
+def _without_repeats(run_id: uuid.UUID, lines: list[Line]) -> list[Line]:
     """The lines whose id neither the run nor an earlier line of the batch has."""
     given = [line.line_id for line in lines if line.line_id is not None]
     if not given:
@@ -151,26 +154,22 @@ def _without_repeats(run_id: uuid.UUID, lines: list[_Line]) -> list[_Line]:
     return fresh
 
 
-def _reserve(run_id: uuid.UUID, lines: list[_Line]) -> int:
-    """Take numbers for the lines under the run's lock; answers the last number before them."""
+def _store(run_id: uuid.UUID, lines: list[Line]) -> int:
+    """Number and store the lines under the run's lock; answers the last number before them.
+
+    A refusal takes back what the statement has stored: the unit of work fails.
+    """
     now = clock.now()
-    wanted = {line.step_id for line in lines if line.step_id is not None}
-    values = {
-        "run_id": run_id,
-        "lines": len(lines),
-        "now": now,
-        "soon": now + rows.FIRST_WORDS,
-        "step_ids": list(wanted),
-    }
-    row = db.session().execute(_RESERVE, values).one_or_none()
+    numbers = {"run_id": run_id, "lines": len(lines), "now": now, "soon": now + rows.FIRST_WORDS}
+    row = db.session().execute(_APPEND, {**numbers, **_columns(lines)}).one_or_none()
     if row is None:
         raise Invalid({"run_id": [N_("does not exist")]})
-    if wanted - set(row.own_steps):
+    if row.own_steps < len({line.step_id for line in lines if line.step_id is not None}):
         raise Invalid({"step_id": [FOREIGN_STEP]})
     return int(row.before)
 
 
-def _columns(lines: list[_Line]) -> dict[str, list[Any]]:
+def _columns(lines: list[Line]) -> dict[str, list[Any]]:
     return {
         "step_ids": [line.step_id for line in lines],
         "levels": [line.level for line in lines],

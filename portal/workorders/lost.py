@@ -80,9 +80,7 @@ def _mark(run_id: uuid.UUID) -> bool:
             return False
         now = clock.now()
         error_type = _error_type(run.state)
-        rows.change_run(
-            unit, run, RunState.LOST, now=now, finished_at=now, error_type=error_type, search_due_at=now
-        )
+        rows.change_run(unit, run, RunState.LOST, now=now, finished_at=now, error_type=error_type)
         for step_id in db.session().scalars(_CLOSE_STEPS, {"run_id": run_id, "now": now}):
             rows.forget(Step, step_id)
         unit.after_commit(_measure, run_id, error_type)

@@ -1,4 +1,4 @@
-"""Putting runs into the queue and taking them out again (workorders §6.9). Claiming is in `claim`."""
+"""Putting runs into the queue and taking them out again (workorders §6.9). Claiming is in `claiming`."""
 
 from __future__ import annotations
 

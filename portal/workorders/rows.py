@@ -45,7 +45,7 @@ _LOCK_WORKORDERS = sa.text("""
     SELECT id, project_id, state FROM work_orders
     WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id FOR NO KEY UPDATE
 """)
-_DERIVE = sa.text("""
+_DERIVE = """
     UPDATE work_orders w
     SET state = coalesce(
             (SELECT CASE WHEN bool_or(o.state = 'started') THEN 'running'
@@ -56,7 +56,27 @@ _DERIVE = sa.text("""
             :word),
         last_activity = :now, updated_at = :now
     WHERE w.id = :work_order_id
-""")
+"""
+# Deriving leaves the changed run itself out, so both rows can change in one statement.
+_CHANGE = """
+    WITH changed AS (
+        UPDATE runs
+        SET state = :state, updated_at = :now,
+            claimed_at = coalesce(:claimed_at, claimed_at),
+            worker_name = coalesce(:worker_name, worker_name),
+            started_at = coalesce(:started_at, started_at),
+            finished_at = coalesce(:finished_at, finished_at),
+            error_type = coalesce(:error_type, error_type),
+            final_dataclip_id = coalesce(:final_dataclip_id, final_dataclip_id),
+            search_due_at = CASE WHEN CAST(:finished_at AS timestamptz) IS NULL THEN search_due_at ELSE :now END
+        WHERE id = :run_id
+    )
+"""
+_derive_only = sa.text(_DERIVE)
+_change_and_derive = sa.text(_CHANGE + _DERIVE)
+_UNCHANGED = dict.fromkeys(
+    ("claimed_at", "worker_name", "started_at", "finished_at", "error_type", "final_dataclip_id")
+)
 _waiting = sa.text(_LOCK_RUN)
 _skipping = sa.text(_LOCK_RUN + " SKIP LOCKED")
 
@@ -100,11 +120,16 @@ def lock_workorders(ids: set[uuid.UUID]) -> list[sa.Row[Any]]:
 
 
 def change_run(unit: Unit, run: LockedRun, state: RunState, *, now: datetime, **columns: Any) -> None:
-    """Give a locked run a new state, derive its work order's and tell after the commit."""
-    changes = {"state": state, "updated_at": now, **columns}
-    db.session().execute(sa.update(RUNS).where(RUNS.c.id == run.id).values(changes))
-    derive(run.work_order_id, run.id, state, now=now)
+    """Give a locked run a new state, derive its work order's and tell after the commit.
+
+    `columns` are some of `claimed_at`, `worker_name`, `started_at`, `finished_at`,
+    `error_type` and `final_dataclip_id`; those left out or None stay. A run that ends is
+    due for search at once.
+    """
+    values = {**_UNCHANGED, **columns, **_derivation(run.work_order_id, run.id, state, now)}
+    db.session().execute(_change_and_derive, {**values, "state": str(state)})
     forget(Run, run.id)
+    forget(Workorder, run.work_order_id)
     events.run_changed(unit, run.project_id, run.work_order_id, run.id)
 
 
@@ -114,10 +139,15 @@ def derive(work_order_id: uuid.UUID, run_id: uuid.UUID, state: RunState, *, now:
     Another unfinished run counts before it. The caller must hold the work order's lock
     since before this statement: only then does it see what others did to its runs.
     """
-    word = WORDS.get(state, state)
-    values = {"work_order_id": work_order_id, "run_id": run_id, "word": str(word), "now": now}
-    db.session().execute(_DERIVE, values)
+    db.session().execute(_derive_only, _derivation(work_order_id, run_id, state, now))
     forget(Workorder, work_order_id)
+
+
+def _derivation(
+    work_order_id: uuid.UUID, run_id: uuid.UUID, state: RunState, now: datetime
+) -> dict[str, object]:
+    word = str(WORDS.get(state, state))
+    return {"work_order_id": work_order_id, "run_id": run_id, "word": word, "now": now}
 
 
 def forget(model: type[Base], row_id: uuid.UUID) -> None:

@@ -70,7 +70,6 @@ def complete_run(
             finished_at=finished_at,
             error_type=error_type,
             final_dataclip_id=_final_clip(run.project_id, final_dataclip_id),
-            search_due_at=now,
         )
     return final
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
@@ -15,43 +14,49 @@ from portal.core.ids import new_id
 from portal.core.text import N_
 from portal.dataclips import DataclipType
 from portal.workorders import events, rows
-from portal.workorders.models import Step
+from portal.workorders.models import Run, Step
 from portal.workorders.timestamps import moment_or_now
 
 NOT_THERE = N_("does not exist")
 NOT_FOUND = N_("not found")
 BLANK = N_("can't be blank")
 
-# Everything that decides on a step's start, in one look. The job is sought in the run's
-# snapshot, never in the live workflow. Locking the run keeps the janitor from ending it meanwhile.
-_BEFORE_START = sa.text("""
-    SELECT r.project_id, r.snapshot_id, job.found, job.credential_id,
-           (SELECT EXISTS (SELECT FROM dataclips d
-                           WHERE d.id = :input_dataclip_id AND d.project_id = r.project_id)) AS has_input,
-           (SELECT EXISTS (SELECT FROM steps WHERE id = :step_id)) AS repeated,
-           (SELECT EXISTS (SELECT FROM run_steps WHERE run_id = r.id AND step_id = :step_id)) AS own
-    FROM runs r
-    LEFT JOIN LATERAL (
-        SELECT true AS found, pc.credential_id
-        FROM snapshots s
-        CROSS JOIN jsonb_array_elements(s.jobs) AS j (job)
-        LEFT JOIN project_credentials pc ON CAST(pc.id AS text) = j.job ->> 'project_credential_id'
-        WHERE s.id = r.snapshot_id AND j.job ->> 'id' = :job_id
-        LIMIT 1) AS job ON true
-    WHERE r.id = :run_id
-    FOR NO KEY UPDATE OF r
-""")
+# One statement looks, stores if nothing forbids it, and answers what it saw. The job is
+# sought in the run's snapshot, never in the live workflow. Locking the run keeps the
+# janitor from ending it meanwhile.
 _START = sa.text("""
-    WITH step AS (
+    WITH seen AS MATERIALIZED (
+        SELECT r.snapshot_id, job.found, job.credential_id,
+               (SELECT EXISTS (SELECT FROM dataclips d
+                               WHERE d.id = :input_dataclip_id AND d.project_id = r.project_id)) AS has_input,
+               (SELECT EXISTS (SELECT FROM steps WHERE id = :step_id)) AS repeated,
+               (SELECT EXISTS (SELECT FROM run_steps WHERE run_id = r.id AND step_id = :step_id)) AS own
+        FROM runs r
+        LEFT JOIN LATERAL (
+            SELECT true AS found, pc.credential_id
+            FROM snapshots s
+            CROSS JOIN jsonb_array_elements(s.jobs) AS j (job)
+            LEFT JOIN project_credentials pc ON CAST(pc.id AS text) = j.job ->> 'project_credential_id'
+            WHERE s.id = r.snapshot_id AND j.job ->> 'id' = CAST(:job_id AS text)
+            LIMIT 1) AS job ON true
+        WHERE r.id = :run_id
+        FOR NO KEY UPDATE OF r
+    ), started AS (
         INSERT INTO steps (id, job_id, snapshot_id, credential_id, input_dataclip_id, started_at,
                            inserted_at, updated_at)
-        VALUES (:step_id, :job_id, :snapshot_id, :credential_id, :input_dataclip_id, :started_at, :now, :now)
+        SELECT :step_id, :job_id, snapshot_id, credential_id, :input_dataclip_id, :started_at, :now, :now
+        FROM seen
+        WHERE found AND NOT repeated AND (has_input OR CAST(:input_dataclip_id AS uuid) IS NULL)
+        RETURNING id
     ), link AS (
-        INSERT INTO run_steps (run_id, step_id, id, inserted_at) VALUES (:run_id, :step_id, :link_id, :now)
+        INSERT INTO run_steps (run_id, step_id, id, inserted_at)
+        SELECT :run_id, id, :link_id, :now FROM started
+    ), due AS (
+        UPDATE runs
+        SET search_due_at = least(search_due_at, CASE WHEN finished_at IS NULL THEN :soon ELSE :now END)
+        FROM started WHERE runs.id = :run_id
     )
-    UPDATE runs
-    SET search_due_at = least(search_due_at, CASE WHEN finished_at IS NULL THEN :soon ELSE :now END)
-    WHERE id = :run_id
+    SELECT * FROM seen
 """)
 _BEFORE_END = sa.text("""
     SELECT r.project_id, s.exit_reason,
@@ -83,22 +88,28 @@ def start_step(
     `input_dataclip_id` (not of the project), `step_id` (a step of another run) or `timestamp`.
     """
     started_at = moment_or_now(timestamp)
+    now = clock.now()
     values = {
         "run_id": run_id,
         "step_id": step_id,
-        "job_id": str(job_id),
+        "job_id": job_id,
         "input_dataclip_id": input_dataclip_id,
+        "link_id": new_id(),
+        "started_at": started_at,
+        "now": now,
+        "soon": now + rows.FIRST_WORDS,
     }
     with db.unit_of_work() as unit:
-        seen = db.session().execute(_BEFORE_START, values).one_or_none()
+        seen = db.session().execute(_START, values).one_or_none()
         if seen is not None and seen.own:
             return step_id
-        _insert(values, _accepted(seen, input_dataclip_id), job_id, started_at)
+        _refuse_start(seen, input_dataclip_id)
+        rows.forget(Run, run_id)
         events.to_run(unit, run_id, events.STEP_STARTED, step_id)
     return step_id
 
 
-def _accepted(seen: sa.Row[Any] | None, input_dataclip_id: uuid.UUID | None) -> sa.Row[Any]:
+def _refuse_start(seen: sa.Row[Any] | None, input_dataclip_id: uuid.UUID | None) -> None:
     if seen is None:
         raise Invalid({"run_id": [NOT_THERE], "job_id": [NOT_THERE]})
     problems = {}
@@ -110,14 +121,6 @@ def _accepted(seen: sa.Row[Any] | None, input_dataclip_id: uuid.UUID | None) -> 
         problems["input_dataclip_id"] = [NOT_THERE]
     if problems:
         raise Invalid(problems)
-    return seen
-
-
-def _insert(values: dict[str, Any], seen: sa.Row[Any], job_id: uuid.UUID, started_at: datetime) -> None:
-    now = clock.now()
-    found = {"snapshot_id": seen.snapshot_id, "credential_id": seen.credential_id, "link_id": new_id()}
-    times = {"started_at": started_at, "now": now, "soon": now + rows.FIRST_WORDS}
-    db.session().execute(_START, {**values, **found, **times, "job_id": job_id})
 
 
 def complete_step(

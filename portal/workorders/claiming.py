@@ -51,6 +51,7 @@ _LOCK_POOLS = sa.text("""
 # `pool` is the group that shares `slots` places (§6.4): the workflow, or the project for
 # all its workflows without a limit of their own. Inside a pool only age counts; the
 # places are what is left beside the busy runs, so that no order of events breaks a limit.
+# Sorting before the joins lets the plan stop at the first runs that it can lock.
 _TAKE = sa.text("""
     WITH open AS MATERIALIZED (
         SELECT w.id AS workflow_id, coalesce(w.concurrency, p.concurrency) AS slots,
@@ -79,13 +80,16 @@ _TAKE = sa.text("""
             LIMIT greatest(:window, o.slots)) AS r
         WHERE o.pool IS NULL OR o.pool = ANY(CAST(:pools AS uuid[]))
     ), chosen AS MATERIALIZED (
-        SELECT r.id, c.turn
-        FROM candidates c
-        JOIN runs r ON r.id = c.id
+        SELECT r.id, e.turn
+        FROM (
+            SELECT c.id, c.turn, c.priority, c.inserted_at
+            FROM candidates c LEFT JOIN rooms ON rooms.pool = c.pool
+            WHERE c.turn IS NOT NULL AND (c.pool IS NULL OR c.place <= rooms.room)
+            ORDER BY c.turn, c.priority, c.inserted_at, c.id) AS e
+        JOIN runs r ON r.id = e.id
         JOIN work_orders w ON w.id = r.work_order_id
-        LEFT JOIN rooms ON rooms.pool = c.pool
-        WHERE r.state = 'available' AND c.turn IS NOT NULL AND (c.pool IS NULL OR c.place <= rooms.room)
-        ORDER BY c.turn, c.priority, c.inserted_at, c.id
+        WHERE r.state = 'available'
+        ORDER BY e.turn, e.priority, e.inserted_at, e.id
         LIMIT :demand
         FOR NO KEY UPDATE OF w, r SKIP LOCKED
     )
