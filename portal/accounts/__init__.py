@@ -4,7 +4,7 @@ from portal.accounts import policies as _policies  # noqa: F401
 from portal.accounts.commands import change_password, create_user, make_password, sign_in
 from portal.accounts.inputs import Email, LogIn, NewPassword, NewUser
 from portal.accounts.models import AccountRole, User, UserToken
-from portal.accounts.queries import actor_of, find_by_email, superuser_exists
+from portal.accounts.queries import actor_of, find_by_email, first_superuser, superuser_exists
 from portal.accounts.sessions import delete_expired_tokens, end_session, start_session, user_of_session
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "delete_expired_tokens",
     "end_session",
     "find_by_email",
+    "first_superuser",
     "make_password",
     "sign_in",
     "start_session",

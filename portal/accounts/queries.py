@@ -22,6 +22,12 @@ def superuser_exists() -> bool:
     return bool(db.session().scalar(query))
 
 
+def first_superuser() -> User | None:
+    """The superuser that has been here longest; None on a portal that is not set up."""
+    oldest = sa.select(User).where(User.role == AccountRole.SUPERUSER).order_by(User.inserted_at, User.id)
+    return db.session().scalar(oldest.limit(1))
+
+
 def actor_of(user: User) -> Actor:
     """The person as policies and audit entries see them."""
     return Actor(id=user.id, is_superuser=user.role == AccountRole.SUPERUSER, is_support=user.support_user)

@@ -7,6 +7,7 @@ from flask import current_app
 from flask.cli import with_appcontext
 
 from portal import accounts
+from portal.cli import demo
 
 
 @click.command("first-start")
@@ -21,4 +22,6 @@ def first_start() -> None:
         email=settings.portal_admin_email, first_name="Portal", last_name="Admin", password=password
     )
     user = accounts.create_user(new, role=accounts.AccountRole.SUPERUSER, one_time_password=True)
+    if settings.portal_demo and settings.portal_demo_work_orders:
+        demo.load_for(user, settings.portal_demo_work_orders)
     click.echo(f"First superuser: {user.email}\nOne-time password: {password}   (shown only now)")
