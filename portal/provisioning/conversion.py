@@ -22,7 +22,7 @@ from portal.workflows import (
 def new_workflow(spec: WorkflowSpec, credentials: Mapping[str, uuid.UUID]) -> NewWorkflow:
     """The input that stores `spec`; `credentials` maps credential keys to project credentials.
 
-    A job whose credential is not in the map gets none (projects-and-workflows §2.4.5).
+    A job whose credential is not in the map gets none (projects-and-workflows §5.2.6).
     """
     at = {(place.of_trigger, place.key): Position(x=place.x, y=place.y) for place in spec.positions}
     return NewWorkflow(

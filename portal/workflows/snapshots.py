@@ -1,4 +1,4 @@
-"""Frozen copies of workflows, as runs execute them (projects-and-workflows §3.5, §6)."""
+"""Frozen copies of workflows, as runs execute them (projects-and-workflows §3.5)."""
 
 from __future__ import annotations
 
