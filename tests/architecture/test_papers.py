@@ -38,14 +38,20 @@ def test_every_setting_is_in_the_paper_and_the_other_way_round() -> None:
 
 def test_the_paper_names_the_defaults_that_are_in_force() -> None:
     for name, row in _rows("configuration.md").items():
-        default = Settings.model_fields[name.lower()].default
-        written = (
-            {None: "unset", True: "true", False: "false"}.get(default)
-            if not isinstance(default, int) or isinstance(default, bool)
-            else None
-        )
-        words = written or (",".join(default) if isinstance(default, list) else str(default))
-        assert row[0].strip("`") == words, name
+        assert row[0].strip("`") == _written(Settings.model_fields[name.lower()].default), name
+
+
+def _written(default: object) -> str:
+    """A default as the paper writes it."""
+    match default:
+        case None:
+            return "unset"
+        case bool():
+            return str(default).lower()
+        case list():
+            return ",".join(default)
+        case _:
+            return str(default)
 
 
 def _declared() -> set[str]:
@@ -94,6 +100,17 @@ def _sections(name: str) -> set[str]:
     return found
 
 
+def _numbers(text: str) -> list[str]:
+    """The numbers of `§18.7-15, §9.3`: both ends of a range, the second written out (18.15)."""
+    found = []
+    for first, last in re.findall(rf"§({NUMBER})(?:-({NUMBER}))?", text):
+        found.append(first)
+        if last:
+            head = first.split(".")[: first.count(".") - last.count(".")]
+            found.append(".".join([*head, last]))
+    return found
+
+
 def _references() -> list[tuple[str, str, str]]:
     places = [
         ROOT / "app.py",
@@ -106,8 +123,7 @@ def _references() -> list[tuple[str, str, str]]:
     found = []
     for path in places:
         for match in REFERENCE.finditer(re.sub(r"\s*\n\s*(?:# )?", " ", path.read_text())):
-            numbers = re.findall(NUMBER, match[2])
-            found += [(str(path.relative_to(ROOT)), match[1], number) for number in numbers]
+            found += [(str(path.relative_to(ROOT)), match[1], number) for number in _numbers(match[2])]
     return found
 
 
@@ -120,6 +136,7 @@ def test_every_rule_that_code_names_is_written_down() -> None:
 
 def test_a_rule_that_is_not_written_down_would_be_noticed() -> None:
     assert {"8.4", "8.4.4", "13.10"} <= _sections("workorders")
+    assert _numbers("§18.7-15, §3.1-3.4 and §9") == ["18.7", "18.15", "3.1", "3.4", "9"]
     assert "8.4.9" not in _sections("workorders")
     assert REFERENCE.search("as workorders §8.5.2, §8.5.3 say")[2] == "§8.5.2, §8.5.3"  # type: ignore[index]
 
