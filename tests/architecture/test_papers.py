@@ -164,3 +164,22 @@ def test_decisions_are_numbered_without_gaps_and_say_their_state() -> None:
         assert re.search(r"^Status: (accepted|superseded by \d{4})", path.read_text(), re.MULTILINE), (
             path.name
         )
+
+
+def _excerpts() -> list[tuple[str, list[str]]]:
+    """The excerpts of the map: file, and the pieces of it (`...` stands for what lies between)."""
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text()
+    blocks = re.findall(r"```python\n# (\S+)\n(.*?)```", text, re.DOTALL)
+    return [(path, re.split(r"^\.\.\.\n", body, flags=re.MULTILINE)) for path, body in blocks]
+
+
+def test_excerpts_of_the_map_stand_in_the_code() -> None:
+    excerpts = _excerpts()
+    assert len(excerpts) > 5
+    gone = [
+        (path, piece)
+        for path, pieces in excerpts
+        for piece in pieces
+        if piece not in (ROOT / path).read_text()
+    ]
+    assert gone == []
