@@ -26,9 +26,16 @@ RETURN project_number::text || '.' || search_bucket(moment)::text || '/';
 -- Long text in pieces of at most 100,000 characters; each repeats the last 500 of the one before, so that no
 -- word or phrase at a cut is lost.
 CREATE FUNCTION search_pieces(document text) RETURNS SETOF text
-LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
-    SELECT substr(document, start, 100000)
-    FROM generate_series(1, greatest(length(document) - 500, 1), 99500) AS start
+LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS $$
+BEGIN
+    IF octet_length(document) <= 100000 THEN
+        RETURN NEXT document;
+        RETURN;
+    END IF;
+    FOR start IN 1 .. greatest(length(document) - 500, 1) BY 99500 LOOP
+        RETURN NEXT substr(document, start, 100000);
+    END LOOP;
+END
 $$;
 """,
     r"""
@@ -51,7 +58,8 @@ $$;
 -- A body as running text: JSON escapes become blanks, so that "\n" does not grow onto the next word.
 CREATE FUNCTION search_body_text(body jsonb) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
-RETURN regexp_replace(body::text, '\\(u[0-9a-f]{4}|.)', ' ', 'g');
+RETURN replace(replace(replace(replace(replace(replace(replace(
+    body::text, '\\', ' '), '\"', ' '), '\n', ' '), '\r', ' '), '\t', ' '), '\b', ' '), '\f', ' ');
 """,
     r"""
 -- The words of a body: keys, strings, numbers, booleans; a key and its value are never neighbours.
@@ -99,10 +107,48 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 """,
     r"""
--- Whether a body answers to a phrase: neighbouring words, in order, each as a prefix.
+-- The first piece of a long text that answers to a phrase; null when none does. Parsing is dear: only pieces that
+-- hold the phrase's longest word as it stands are parsed.
+CREATE FUNCTION search_piece(document text, phrase tsquery) RETURNS text
+LANGUAGE plpgsql IMMUTABLE PARALLEL RESTRICTED AS $$
+DECLARE
+    needle text;
+    piece text;
+BEGIN
+    SELECT replace(replace(quoted[1], '''''', ''''), '\\', '\') INTO needle
+    FROM regexp_matches(phrase::text, '''((?:[^'']|'''')*)''', 'g') AS quoted
+    ORDER BY length(quoted[1]) DESC LIMIT 1;
+    FOR piece IN SELECT pieces FROM search_pieces(document) AS pieces LOOP
+        IF strpos(lower(piece), needle) > 0 AND search_words(piece) @@ phrase THEN
+            RETURN piece;
+        END IF;
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+""",
+    r"""
+-- Whether a text answers to a phrase: neighbouring words, in order, each as a prefix.
+CREATE FUNCTION search_text_matches(document text, phrase tsquery) RETURNS boolean
+LANGUAGE plpgsql IMMUTABLE PARALLEL RESTRICTED AS $$
+BEGIN
+    IF octet_length(document) < 100000 THEN
+        RETURN to_tsvector('pg_catalog.simple', document) @@ phrase;
+    END IF;
+    RETURN search_piece(document, phrase) IS NOT NULL;
+END
+$$;
+""",
+    r"""
+-- Whether a body answers to a phrase. Large ones are read as text, as in search_body_words.
 CREATE FUNCTION search_body_matches(body jsonb, phrase tsquery) RETURNS boolean
-LANGUAGE sql IMMUTABLE PARALLEL RESTRICTED AS $$
-    SELECT EXISTS (SELECT FROM search_body_words(body) AS words WHERE words @@ phrase)
+LANGUAGE plpgsql IMMUTABLE PARALLEL RESTRICTED AS $$
+BEGIN
+    IF octet_length(body::text) < 100000 THEN
+        RETURN jsonb_to_tsvector('pg_catalog.simple', body, '["all"]') @@ phrase;
+    END IF;
+    RETURN search_piece(search_body_text(body), phrase) IS NOT NULL;
+END
 $$;
 """,
     r"""
@@ -115,23 +161,12 @@ RETURN CASE
     ELSE '"' || replace(content, '"', '""') || '"'
 END;
 """,
-    r"""
--- Whether a text answers to a phrase: neighbouring words, in order, each as a prefix.
-CREATE FUNCTION search_text_matches(document text, phrase tsquery) RETURNS boolean
-LANGUAGE plpgsql IMMUTABLE PARALLEL RESTRICTED AS $$
-BEGIN
-    IF octet_length(document) < 100000 THEN
-        RETURN to_tsvector('pg_catalog.simple', document) @@ phrase;
-    END IF;
-    RETURN EXISTS (SELECT FROM search_pieces(document) AS piece WHERE search_words(piece) @@ phrase);
-END
-$$;
-""",
 )
 NAMES = (
-    "search_text_matches(text, tsquery)",
     "csv_cell(text)",
     "search_body_matches(jsonb, tsquery)",
+    "search_text_matches(text, tsquery)",
+    "search_piece(text, tsquery)",
     "search_restamp(tsvector, text)",
     "search_vector(text, text[])",
     "search_body_words(jsonb)",

@@ -39,18 +39,16 @@ _LOGS = """
     SELECT k.id, 'log' AS field, e.run_id, e.snippet
     FROM unnest(CAST(:ids AS uuid[])) AS k (id) CROSS JOIN LATERAL (
         SELECT r.id AS run_id,
-            ts_headline('pg_catalog.simple', left(l.message, 100000), q.phrase, :options) AS snippet
+            ts_headline('pg_catalog.simple', search_piece(l.message, q.phrase), q.phrase, :options) AS snippet
         FROM runs AS r JOIN log_lines AS l ON l.run_id = r.id
         WHERE r.work_order_id = k.id AND r.project_id = :project_id
             AND search_text_matches(l.message, q.phrase)
         ORDER BY r.inserted_at DESC, l.seq LIMIT 1
     ) AS e"""
 _BODIES = """
-    SELECT k.id, 'body' AS field, e.run_id, (
-        SELECT ts_headline('pg_catalog.simple', piece, q.phrase, :options)
-        FROM search_pieces(search_body_text(e.body)) AS piece
-        WHERE search_words(piece) @@ q.phrase LIMIT 1
-    ) AS snippet
+    SELECT k.id, 'body' AS field, e.run_id,
+        ts_headline('pg_catalog.simple', search_piece(search_body_text(e.body), q.phrase), q.phrase, :options)
+            AS snippet
     FROM unnest(CAST(:ids AS uuid[])) AS k (id) CROSS JOIN LATERAL (
         SELECT r.id AS run_id, b.body
         FROM runs AS r

@@ -14,6 +14,7 @@ from datetime import timedelta
 
 import sqlalchemy as sa
 import structlog
+from psycopg.errors import DeadlockDetected, LockNotAvailable, SerializationFailure
 from sqlalchemy.exc import DBAPIError
 
 from portal.core import clock, db
@@ -25,7 +26,10 @@ BATCH_LINES = 20_000
 # Of a longer log the beginning is searchable.
 MOST_LINES = 300_000
 CLEAN_AFTER = 300
+# Somebody was in the way; the next turn will do.
+PASSING = (LockNotAvailable, DeadlockDetected, SerializationFailure)
 
+_BE_PATIENT = sa.text("SELECT set_config('statement_timeout', '60s', true)")
 _PICK = sa.text("""
     SELECT id, version FROM (
         SELECT r.id, r.version, sum(r.log_count) OVER earlier AS upto, row_number() OVER earlier AS place
@@ -183,17 +187,19 @@ def _batch(runs: int) -> int:
     with db.unit_of_work():
         if not db.try_advisory_lock("workorders:index"):
             return 0
+        db.session().execute(_BE_PATIENT)
         values = {"now": clock.now(), "runs": runs, "lines": BATCH_LINES}
         picked = db.session().execute(_PICK, values).all()
         if not picked:
             return 0
-        ids = [row.id for row in picked]
-        _index(ids)
-        values = {"ids": ids, "versions": [row.version for row in picked]}
+        settled = _index([row.id for row in picked])
+        versions = {row.id: row.version for row in picked}
+        values = {"ids": settled, "versions": [versions[id_] for id_ in settled]}
         return len(db.session().execute(_CLEAR, values).all())
 
 
-def _index(ids: list[uuid.UUID]) -> None:
+def _index(ids: list[uuid.UUID]) -> list[uuid.UUID]:
+    """Write the rows of these runs; answers those that need not be tried again."""
     try:
         with db.session().begin_nested():
             db.session().execute(_DELETE, {"ids": ids})
@@ -203,12 +209,13 @@ def _index(ids: list[uuid.UUID]) -> None:
     except DBAPIError as error:
         if error.connection_invalidated:
             raise
-        if len(ids) == 1:
-            log.warning("run_not_indexed", run_id=str(ids[0]), reason=type(error.orig).__name__)
-            return
-        half = len(ids) // 2
-        _index(ids[:half])
-        _index(ids[half:])
+        if len(ids) > 1:
+            half = len(ids) // 2
+            return _index(ids[:half]) + _index(ids[half:])
+        if isinstance(error.orig, PASSING):
+            return []
+        log.warning("run_not_indexed", run_id=str(ids[0]), reason=type(error.orig).__name__)
+    return ids
 
 
 def _clean(done: int) -> None:
