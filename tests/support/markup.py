@@ -21,6 +21,8 @@ READ_ALOUD = {"aria-label", "title", "placeholder", "alt", "aria-description", "
 ATTRIBUTES = re.compile(
     r"(?:^|\s)(?:[a-z-]+=\"[^\"]*\"|autofocus|checked|disabled|open|required|selected)(?=\s|$)"
 )
+# What htmx puts into other places of the page than the fragment's own.
+ELSEWHERE = "hx-partial"
 VERBATIM = {"kbd", "code", "script", "style"}
 
 environment = Environment(
@@ -30,47 +32,61 @@ environment = Environment(
 
 @dataclass
 class Markup(HTMLParser):
-    """Collects roots (tag and whether it has an id) and texts (line, text) of flattened markup."""
+    """Collects roots (tag and whether it has an id), ids, and texts (line, text) of flattened markup."""
 
     roots: list[tuple[str, bool]] = field(default_factory=list)
+    ids: list[str] = field(default_factory=list)
     texts: list[tuple[int, str]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         super().__init__(convert_charrefs=True)
         self._open: list[str] = []
+        self._as_is: list[bool] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """Note a root and the attributes that people read."""
-        if not self._open:
-            self.roots.append((tag, any(name == "id" and value for name, value in attrs)))
+        given = dict(attrs)
+        if not self._open and tag != ELSEWHERE:
+            self.roots.append((tag, bool(given.get("id"))))
+        self.ids += [value for value in (given.get("id"),) if value]
         line = self.getpos()[0]
         self.texts += [(line, value) for name, value in attrs if name in READ_ALOUD and value]
         if tag not in VOID:
             self._open.append(tag)
+            self._as_is.append(tag in VERBATIM or given.get("translate") == "no")
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         """`<use/>` opens and closes at once."""
         self.handle_starttag(tag, attrs)
         if tag not in VOID:
-            self._open.pop()
+            self._close()
 
     def handle_endtag(self, tag: str) -> None:
         """Close the element, and whatever was left open inside it."""
         if tag in self._open:
-            while self._open.pop() != tag:
+            while self._close() != tag:
                 pass
+
+    def _close(self) -> str:
+        self._as_is.pop()
+        return self._open.pop()
 
     def handle_data(self, data: str) -> None:
         """Note a text outside the elements that show things as they are."""
-        if not VERBATIM & set(self._open):
+        if not any(self._as_is):
             self.texts.append((self.getpos()[0], data))
 
 
-def roots(source: str, *, branch: int) -> list[tuple[str, bool]]:
-    """The outermost elements of a template when every `if` takes its first (0) or its last (1) branch."""
+def read(source: str, *, branch: int) -> Markup:
+    """The markup of a template when every `if` takes its first (0) or its last (1) branch."""
     parser = Markup()
     parser.feed(_flat(environment.parse(source).body, branch))
-    return parser.roots
+    return parser
+
+
+def roots(source: str, *, branch: int) -> list[tuple[str, bool]]:
+    """The outermost elements of a template: tag, and whether it has an id."""
+    return read(source, branch=branch).roots
 
 
 def _flat(body: list[nodes.Node], branch: int) -> str:
