@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +19,7 @@ from portal.core import clock, db
 from portal.core.access import Actor
 from portal.core.errors import Conflict, Invalid
 from portal.projects.models import Project
-from portal.workorders import Created
+from portal.workorders import Created, rows
 from portal.workorders.models import UNFINISHED, Run, Workorder
 from tests.support.factories import MadeWorkflow, make_project, make_user, make_workflow
 from tests.support.history import received, run_of
@@ -99,6 +100,58 @@ def test_6_4_no_limit_is_broken_while_runs_arrive_and_end(
 
     at_once(worker)
     assert worst == {"shared": 2, "own": 1}
+
+
+def test_an_older_run_that_arrives_between_two_claimers_finds_no_free_slot(
+    committed: sa.orm.Session, at_once: Callable[..., list[object]]
+) -> None:
+    flow = made(concurrency=1)
+    received(flow)
+
+    def other(_number: int) -> int:
+        with clock.frozen_at(clock.now() - timedelta(minutes=1)):
+            received(flow)
+        return len(workorders.claim())
+
+    with db.unit_of_work():
+        assert len(workorders.claim()) == 1
+        assert at_once(other, 1) == [0]
+    assert workorders.claim() == []
+
+
+def test_whoever_waits_for_a_work_order_holds_none_of_its_runs(app: Flask, committed: sa.orm.Session) -> None:
+    created = received(made())
+    run_id = run_of(created).id
+    workorders.claim_run(run_id)
+
+    def start() -> None:
+        with app.app_context():
+            workorders.start_run(run_id)
+
+    free = sa.select(Run.id).where(Run.id == run_id).with_for_update(nowait=True, key_share=True)
+    with ThreadPoolExecutor(1) as pool:
+        with db.unit_of_work():
+            rows.lock_workorders({created.work_order_id})
+            waiting = pool.submit(start)
+            until_somebody_waits()
+            assert db.session().scalars(free).one() == run_id
+        waiting.result(timeout=10)
+    assert run_of(created).state == "started"
+
+
+def until_somebody_waits() -> None:
+    """Return once another connection waits for a lock."""
+    asked = sa.text("""
+        SELECT count(*) FROM pg_stat_activity
+        WHERE wait_event_type = 'Lock' AND datname = current_database()
+    """)
+    for _ in range(500):
+        if db.session().scalar(asked):
+            return
+        time.sleep(0.01)
+        # Activity is a snapshot that lasts as long as the transaction.
+        db.session().execute(sa.text("SELECT pg_stat_clear_snapshot()"))
+    raise AssertionError("nobody waits")
 
 
 def test_12_3_a_cancel_never_wins_over_a_claim(
