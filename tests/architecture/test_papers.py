@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
 import json
 import re
@@ -12,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from config.settings import Settings
+from portal.web.headers import CSP
 
 ROOT = Path(__file__).resolve().parents[2]
 SPEC = ROOT / "docs" / "spec"
@@ -183,3 +185,31 @@ def test_excerpts_of_the_map_stand_in_the_code() -> None:
         if piece not in (ROOT / path).read_text()
     ]
     assert gone == []
+
+
+def test_the_policy_in_the_paper_is_the_one_that_is_sent() -> None:
+    assert CSP in " ".join((SPEC / "ux.md").read_text().split())
+
+
+def _audited() -> set[tuple[str, str]]:
+    """Item type and event of each `audit.record("event", "item_type", …)` in the code."""
+    found = set()
+    for path in (ROOT / "portal").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("audit.record", "record"):
+                match node.args[:2]:
+                    case [ast.Constant(value=str(event)), ast.Constant(value=str(item_type))]:
+                        found.add((item_type, event))
+    return found
+
+
+def test_every_audit_event_is_written_down() -> None:
+    text = (SPEC / "dataclips-and-accounts.md").read_text().partition("### 3.3")[2].partition("## 4")[0]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in text.splitlines()
+        if line.startswith("| ")
+    ]
+    written = {(row[0], event.strip()) for row in rows for event in row[1].split(",")}
+    assert len(_audited()) > 3
+    assert _audited() - written == set()
