@@ -245,6 +245,13 @@ def upgrade() -> None:
     op.create_index(op.f("ix_steps_output_dataclip_id"), "steps", ["output_dataclip_id"], unique=False)
     op.create_index(op.f("ix_steps_snapshot_id"), "steps", ["snapshot_id"], unique=False)
     op.create_index("ix_steps_short_id", "steps", [sa.literal_column("right(id::text, 8)")], unique=False)
+    op.create_index(
+        "ix_steps_open",
+        "steps",
+        ["id"],
+        unique=False,
+        postgresql_where=sa.text("exit_reason IS NULL AND finished_at IS NULL"),
+    )
     op.create_table(
         "run_steps",
         sa.Column("run_id", sa.Uuid(), nullable=False),

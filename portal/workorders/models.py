@@ -199,7 +199,14 @@ class Step(Timestamps, Base):
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
-    __table_args__ = (sa.Index("ix_steps_short_id", sa.text("right(id::text, 8)")),)
+    __table_args__ = (
+        sa.Index("ix_steps_short_id", sa.text("right(id::text, 8)")),
+        sa.Index(
+            "ix_steps_open",
+            "id",
+            postgresql_where=sa.text("exit_reason IS NULL AND finished_at IS NULL"),
+        ),
+    )
 
 
 class RunStep(Base):
