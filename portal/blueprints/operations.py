@@ -19,9 +19,9 @@ bp = Blueprint("operations", __name__, url_prefix="/projects/<uuid:project_id>/o
 CHANGED = "operation-changed"
 # What people call each kind of work, and where its result stands. A kind without an entry shows its name.
 LABELS = {"workorders:export": N_("Export of the history")}
-RESULTS: dict[str, Callable[[uuid.UUID, dict[str, Any]], str]] = {
-    "workorders:export": lambda project_id, result: url_for(
-        "files.content", project_id=project_id, file_id=result["file_id"]
+RESULTS: dict[str, Callable[[operations.Operation], str]] = {
+    "workorders:export": lambda row: url_for(
+        "files.content", project_id=row.project_id, file_id=row.arguments["file_id"]
     ),
 }
 
@@ -90,11 +90,10 @@ def _steer(
 def describe(progress: operations.Progress) -> dict[str, Any]:
     """What `operations/_progress.html` needs: `progress`, `label`, `may_steer`, `result_url` (or None)."""
     row = progress.operation
-    link = RESULTS.get(row.kind)
-    has_result = row.state == operations.OperationState.DONE and link and row.result and row.project_id
+    link = RESULTS.get(row.kind) if row.state == operations.OperationState.DONE else None
     return {
         "progress": progress,
         "label": _(LABELS.get(row.kind, row.kind)),
         "may_steer": access.allows("operations:steer", g.actor, operations.Steering(row, g.standing)),
-        "result_url": link(row.project_id, row.result) if has_result else None,  # type: ignore[misc, arg-type]
+        "result_url": link(row) if link else None,
     }

@@ -155,10 +155,14 @@ class Listener:
                 self._hear()
             except (RedisError, OSError) as error:
                 log.warning("events_not_heard", reason=type(error).__name__)
-                self._stopped.wait(RETRY_SECONDS)
+            except Exception:
+                # Open streams would hear nothing more if this thread ended.
+                log.exception("events_not_heard")
+            self._stopped.wait(RETRY_SECONDS)
 
     def _hear(self) -> None:
-        with broker.client().pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
+        client = broker.client()  # kept here: a client that is collected closes its connections
+        with client.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
             channel.subscribe(events.CHANNEL)
             while not self._stopped.is_set():
                 message = channel.get_message(timeout=1.0)

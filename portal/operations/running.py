@@ -108,7 +108,7 @@ class Running:
                 finished_at=NOW,
                 result=result,
                 error=None,
-                **({"message": message} if message else {}),
+                message=message,
             )
             unit.after_commit(setattr, self, "finished", True)
             unit.after_commit(news.tell, self.project_id, self.operation_id)

@@ -88,7 +88,10 @@ def _hand_back(running: Running) -> None:
 
 
 def _fail(running: Running, error: BaseException) -> None:
-    log.error("operation_failed", exc_info=error)
+    expected = isinstance(error, PortalError)
+    log.error(
+        "operation_failed", exc_info=None if expected else error, reason=str(error) if expected else None
+    )
     message = error.message if isinstance(error, PortalError) else OUR_FAULT
     if _is_final(error) or running.attempt >= running.max_attempts:
         _give_up(running, OperationState.FAILED, message)

@@ -7,7 +7,6 @@ import uuid
 
 import pytest
 import sqlalchemy as sa
-import structlog
 
 from portal import operations
 from portal.core.access import SYSTEM
@@ -32,14 +31,6 @@ def count(running):
             running.advance(checkpoint={"last": number}, done=number, total=batches)
         time.sleep(running.arguments.get("pause", 0))
     return {"counted": batches}
-
-
-@pytest.fixture(autouse=True, scope="session")
-def plain_logs():
-    """Traces without the drawings of the development renderer, which take two seconds each."""
-    structlog.configure(
-        processors=[structlog.processors.format_exc_info, structlog.processors.KeyValueRenderer()]
-    )
 
 
 @pytest.fixture
