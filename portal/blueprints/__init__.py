@@ -4,12 +4,36 @@ from __future__ import annotations
 
 from flask import Flask
 
-from portal.blueprints import accounts, health, live, operations, projects
+from portal.blueprints import (
+    accounts,
+    dataclips,
+    files,
+    health,
+    ingress,
+    live,
+    operations,
+    projects,
+    runs,
+    workorders,
+)
+from portal.web.protection import csrf
 
-PAGES = (accounts.bp, health.bp, live.bp, operations.bp, projects.bp)
+PAGES = (
+    accounts.bp,
+    dataclips.bp,
+    files.bp,
+    health.bp,
+    live.bp,
+    operations.bp,
+    projects.bp,
+    runs.bp,
+    workorders.bp,
+)
 
 
 def init_app(app: Flask) -> None:
-    """Register every blueprint."""
+    """Register every blueprint. Webhooks come without a cookie, so no token is asked of them."""
+    csrf.exempt(ingress.bp)
+    app.register_blueprint(ingress.bp)
     for bp in PAGES:
         app.register_blueprint(bp)

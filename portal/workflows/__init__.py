@@ -1,5 +1,6 @@
 """Workflows, their jobs, triggers and edges, and their frozen snapshots."""
 
+from portal.workflows.choices import WebhookAddress, WorkflowName, list_names, list_webhooks
 from portal.workflows.commands import create
 from portal.workflows.graph import Graph, graph_of
 from portal.workflows.inputs import NewEdge, NewJob, NewTrigger, NewWorkflow, Position, ReplyConfig
@@ -35,13 +36,17 @@ __all__ = [
     "TriggerType",
     "VersionSource",
     "Webhook",
+    "WebhookAddress",
     "WebhookReply",
     "Workflow",
+    "WorkflowName",
     "WorkflowState",
     "WorkflowVersion",
     "create",
     "find_webhook",
     "graph_of",
     "history",
+    "list_names",
+    "list_webhooks",
     "record_version",
 ]

@@ -1,0 +1,57 @@
+"""What lists and forms show of a project's workflows: names to choose from, addresses to post to."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from portal.core import db
+from portal.workflows.models import Trigger, TriggerType, Workflow
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowName:
+    """A workflow as a filter offers it; a deleted one still has its history (workorders §9.2)."""
+
+    id: uuid.UUID
+    name: str
+    deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAddress:
+    """Where to post for a workflow. `path` begins at the portal's root."""
+
+    trigger_id: uuid.UUID
+    workflow_name: str
+    path: str
+
+
+def list_names(project_id: uuid.UUID) -> list[WorkflowName]:
+    """The project's workflows by name, those that were deleted last."""
+    deleted = Workflow.deleted_at.is_not(None)
+    rows = db.session().execute(
+        sa.select(Workflow.id, Workflow.name, deleted)
+        .where(Workflow.project_id == project_id)
+        .order_by(deleted, sa.func.lower(Workflow.name), Workflow.id)
+    )
+    return [WorkflowName(*row) for row in rows]
+
+
+def list_webhooks(project_id: uuid.UUID, limit: int = 5) -> list[WebhookAddress]:
+    """The addresses of the project's enabled webhooks, by the name of their workflow."""
+    rows = db.session().execute(
+        sa.select(Trigger.id, Workflow.name)
+        .join(Workflow, Workflow.id == Trigger.workflow_id)
+        .where(
+            Trigger.project_id == project_id,
+            Trigger.type == TriggerType.WEBHOOK,
+            Trigger.enabled,
+            Workflow.deleted_at.is_(None),
+        )
+        .order_by(sa.func.lower(Workflow.name), Trigger.id)
+        .limit(limit)
+    )
+    return [WebhookAddress(id_, name, f"/i/{id_}") for id_, name in rows]
