@@ -25,6 +25,7 @@ from portal.core.db import Base, db
 from portal.factory import create_app, database_uri
 from tests.support import databases
 from tests.support.cast import Cast, LoggedIn
+from tests.support.clients import OwnContextClient
 
 DATABASE, QUEUE = "PORTAL_TEST_DATABASE", "PORTAL_TEST_QUEUE"
 _running: list[object] = []
@@ -78,6 +79,7 @@ def app(settings: Settings) -> Iterator[Flask]:
     logging.configure(settings)
     made = create_app(settings)
     made.testing = True
+    made.test_client_class = OwnContextClient
     yield made
     with made.app_context():
         db.session.remove()

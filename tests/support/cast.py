@@ -11,6 +11,7 @@ from portal import accounts
 from portal.accounts.models import User
 from portal.core.access import Actor
 from portal.projects.models import Project, Role
+from tests.support.clients import logged_in
 from tests.support.factories import make_project, make_user
 
 
@@ -52,9 +53,4 @@ class LoggedIn:
 
     def __call__(self, user: User) -> FlaskClient:
         """A client in which `user` is logged in."""
-        client = self._app.test_client()
-        token = accounts.start_session(user)
-        with client.session_transaction() as session:
-            session["_user_id"] = token
-            session["_fresh"] = True
-        return client
+        return logged_in(self._app, user)
