@@ -213,3 +213,22 @@ def test_every_audit_event_is_written_down() -> None:
     written = {(row[0], event.strip()) for row in rows for event in row[1].split(",")}
     assert len(_audited()) > 3
     assert _audited() - written == set()
+
+
+def test_the_map_shows_every_room() -> None:
+    tree = (
+        (ROOT / "docs" / "ARCHITECTURE.md")
+        .read_text()
+        .partition("## The tree")[2]
+        .partition("In a context")[0]
+    )
+    shown = {
+        line.split()[0].rstrip("/,")
+        for line in tree.splitlines()
+        if line[:1].strip() or line.startswith("  ")
+    }
+    rooms = {
+        path.name for path in (ROOT / "portal").iterdir() if path.is_dir() and not path.name.startswith("__")
+    }
+    assert rooms
+    assert rooms - shown == set()
