@@ -30,7 +30,7 @@ def receive(path: str) -> Response:
     webhook = workflows.find_webhook(path.split("/"))
     if webhook is None:
         return _refuse(404, "Webhook not found")
-    if request.method == "GET":
+    if request.method in ("GET", "HEAD"):
         return jsonify(message=_("This webhook is ready. Send it a POST request with a JSON body."))
     if request.method != "POST":
         return _refuse(404, "Webhook not found")

@@ -22,6 +22,7 @@ def first_start() -> None:
         email=settings.portal_admin_email, first_name="Portal", last_name="Admin", password=password
     )
     user = accounts.create_user(new, role=accounts.AccountRole.SUPERUSER, one_time_password=True)
+    # Said at once: whoever stops the loading below must not lose the only way in.
+    click.echo(f"First superuser: {user.email}\nOne-time password: {password}   (shown only now)")
     if settings.portal_demo and settings.portal_demo_work_orders:
         demo.load_for(user, settings.portal_demo_work_orders)
-    click.echo(f"First superuser: {user.email}\nOne-time password: {password}   (shown only now)")
