@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
 
-from flask import Flask, current_app, has_request_context, request
-from flask_babel import Babel, get_locale
+from flask import Flask, current_app, g, has_request_context, request
+from flask_babel import Babel, get_locale, get_translations
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -26,6 +26,25 @@ def init_app(app: Flask, settings: Settings) -> None:
         timezone_selector=lambda: zone().key,
     )
     app.jinja_env.globals["get_locale"] = get_locale
+    _speed_up_templates(app)
+
+
+def _speed_up_templates(app: Flask) -> None:
+    """Look the language up once in a request, not for each of the hundreds of words of a page."""
+    environment: Any = app.jinja_env
+    environment.install_gettext_callables(
+        lambda message: _catalogue().ugettext(message),
+        lambda one, many, number: _catalogue().ungettext(one, many, number),
+        newstyle=True,
+    )
+
+
+def _catalogue() -> Any:
+    if not has_request_context():
+        return get_translations()
+    if "translations" not in g:
+        g.translations = get_translations()
+    return g.translations
 
 
 def _language() -> str | None:
