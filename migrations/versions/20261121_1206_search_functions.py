@@ -152,6 +152,50 @@ END
 $$;
 """,
     r"""
+-- Whether a line of a run's log answers to a phrase; `gist` is a LIKE pattern that passes over most lines at once.
+-- A plan for all partitions is made once, not at each look.
+CREATE FUNCTION search_logs_match(run uuid, phrase tsquery, gist text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM log_lines AS l
+        WHERE l.run_id = run AND l.message ILIKE gist AND search_text_matches(l.message, phrase)
+    );
+END
+$$;
+""",
+    r"""
+-- Whether one of a run's inputs answers: its own, or one of its steps'.
+CREATE FUNCTION search_inputs_match(run uuid, phrase tsquery, gist text) RETURNS boolean
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN EXISTS (
+        SELECT FROM (
+            SELECT r.dataclip_id FROM runs AS r WHERE r.id = run
+            UNION SELECT s.input_dataclip_id FROM run_steps AS rs JOIN steps AS s ON s.id = rs.step_id
+            WHERE rs.run_id = run
+        ) AS i
+        JOIN dataclip_bodies AS b ON b.dataclip_id = i.dataclip_id
+        WHERE b.body::text ILIKE gist AND search_body_matches(b.body, phrase)
+    );
+END
+$$;
+""",
+    r"""
+-- A piece of the first line of a run's log that answers, with its words marked; null when none does.
+CREATE FUNCTION search_log_snippet(run uuid, phrase tsquery, gist text, options text) RETURNS text
+LANGUAGE plpgsql STABLE SET plan_cache_mode = force_generic_plan AS $$
+BEGIN
+    RETURN (
+        SELECT ts_headline('pg_catalog.simple', search_piece(l.message, phrase), phrase, options)
+        FROM log_lines AS l
+        WHERE l.run_id = run AND l.message ILIKE gist AND search_text_matches(l.message, phrase)
+        ORDER BY l.seq LIMIT 1
+    );
+END
+$$;
+""",
+    r"""
 -- One cell of a CSV file, always quoted. A cell that a spreadsheet would run as a formula gets a leading apostrophe.
 CREATE FUNCTION csv_cell(content text) RETURNS text
 LANGUAGE sql IMMUTABLE PARALLEL SAFE
@@ -164,6 +208,9 @@ END;
 )
 NAMES = (
     "csv_cell(text)",
+    "search_log_snippet(uuid, tsquery, text, text)",
+    "search_inputs_match(uuid, tsquery, text)",
+    "search_logs_match(uuid, tsquery, text)",
     "search_body_matches(jsonb, tsquery)",
     "search_text_matches(text, tsquery)",
     "search_piece(text, tsquery)",

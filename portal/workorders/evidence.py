@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from portal.core import db
 from portal.workorders.inputs import SearchField, SearchFilters
-from portal.workorders.terms import IdTerm, id_term, phrase_text
+from portal.workorders.terms import IdTerm, gist_pattern, id_term, phrase_text
 
 Segments = tuple[tuple[str, bool], ...]
 LONGEST = 240
@@ -38,12 +38,14 @@ class Evidence:
 _LOGS = """
     SELECT k.id, 'log' AS field, e.run_id, e.snippet
     FROM unnest(CAST(:ids AS uuid[])) AS k (id) CROSS JOIN LATERAL (
-        SELECT r.id AS run_id,
-            ts_headline('pg_catalog.simple', search_piece(l.message, q.phrase), q.phrase, :options) AS snippet
-        FROM runs AS r JOIN log_lines AS l ON l.run_id = r.id
-        WHERE r.work_order_id = k.id AND r.project_id = :project_id
-            AND search_text_matches(l.message, q.phrase)
-        ORDER BY r.inserted_at DESC, l.seq LIMIT 1
+        SELECT s.run_id, s.snippet
+        FROM (
+            SELECT r.id AS run_id, r.inserted_at,
+                search_log_snippet(r.id, q.phrase, :gist, :options) AS snippet
+            FROM runs AS r WHERE r.work_order_id = k.id AND r.project_id = :project_id
+        ) AS s
+        WHERE s.snippet IS NOT NULL
+        ORDER BY s.inserted_at DESC LIMIT 1
     ) AS e"""
 _BODIES = """
     SELECT k.id, 'body' AS field, e.run_id,
@@ -57,7 +59,8 @@ _BODIES = """
             UNION SELECT s.input_dataclip_id FROM run_steps AS rs JOIN steps AS s ON s.id = rs.step_id
             WHERE rs.run_id = r.id) AS i
         JOIN dataclip_bodies AS b ON b.dataclip_id = i.dataclip_id
-        WHERE r.work_order_id = k.id AND r.project_id = :project_id AND search_body_matches(b.body, q.phrase)
+        WHERE r.work_order_id = k.id AND r.project_id = :project_id
+            AND b.body::text ILIKE :gist AND search_body_matches(b.body, q.phrase)
         ORDER BY r.inserted_at DESC, b.dataclip_id LIMIT 1
     ) AS e"""
 _TEXTS = {SearchField.LOG: _LOGS, SearchField.BODY: _BODIES}
@@ -133,7 +136,8 @@ def _of_texts(
             part.replace("AS k (id) CROSS", "AS k (id) CROSS JOIN q CROSS", 1) for part in parts
         )
     )
-    values = {"ids": ids, "project_id": project_id, "phrase": phrase_text(filters.q), "options": _OPTIONS}
+    texts = {"phrase": phrase_text(filters.q), "gist": gist_pattern(filters.q), "options": _OPTIONS}
+    values = {"ids": ids, "project_id": project_id} | texts
     for id_, place, run_id, snippet in db.session().execute(statement, values):
         yield id_, Evidence(SearchField(place), place, shortened(split_marks(snippet or "")), run_id)
 

@@ -31,7 +31,7 @@ from portal.workorders.terms import id_term, like_pattern
 
 MOST_COUNTED = 10_000
 MOST_COUNTED_WITH_TERM = 50
-PATIENCE = "30s"
+_BE_PATIENT = sa.text("SELECT set_config('statement_timeout', '30s', true)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,21 +151,14 @@ def _patience(filters: SearchFilters) -> Iterator[None]:
     if not filters.q:
         yield
         return
-    session = db.session()
-    before = session.scalar(sa.text("SELECT current_setting('statement_timeout')"))
     try:
-        with session.begin_nested():
-            _set_timeout(PATIENCE)
+        with db.session().begin_nested():
+            db.session().execute(_BE_PATIENT)
             yield
-            _set_timeout(before)
     except OperationalError as error:
         if isinstance(error.orig, QueryCanceled):
             raise Unavailable(SLOW) from error
         raise
-
-
-def _set_timeout(value: str) -> None:
-    db.session().execute(sa.text("SELECT set_config('statement_timeout', :value, true)"), {"value": value})
 
 
 def _scope(project_id: uuid.UUID, filters: SearchFilters) -> str:

@@ -44,13 +44,24 @@ def like_pattern(term: str) -> str:
     return "%" + re.sub(r"([\\%_])", r"\\\1", term) + "%"
 
 
+def gist_pattern(term: str) -> str:
+    """A LIKE pattern that every text with the phrase of `term` answers to, and many more do.
+
+    Runs of letters and digits, in order. Signs that begin what the parser leaves out
+    (tags, entities, protocols) make it answer to everything.
+    """
+    runs = [] if re.search(r"[<&]|//", term) else re.findall(r"[^\W_]+", term)
+    return "%" + "".join(f"{run}%" for run in runs)
+
+
 def phrase_text(term: str) -> str:
     """`term` as one quoted phrase for to_tsquery: neighbouring words in order, each a prefix.
 
     Operators inside the quotes are plain separators. Apostrophes become spaces.
     """
     inside = term.replace("\\", "\\\\").replace("'", " ")
-    return f"'{inside}':*"
+    # Quotes around nothing would be a mistake of grammar; around a blank they are a phrase without words.
+    return f"' {inside}':*"
 
 
 def bucket_of(moment: datetime) -> int:

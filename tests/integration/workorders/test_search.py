@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 
 import pytest
 import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from portal import workorders
-from portal.core.errors import Invalid
-from portal.workorders import SearchFilters, Sort
+from portal.core.errors import Invalid, Unavailable
+from portal.workorders import SearchFilters, Sort, words
 from portal.workorders.indexing import index_due
+from portal.workorders.terms import gist_pattern, phrase_text
 from tests.support.cast import Cast
 from tests.support.factories import MadeWorkflow, make_project, make_workflow
 from tests.support.past import Happened, happen
@@ -253,8 +257,12 @@ def test_another_project_is_never_searched(cast: Cast, flow: MadeWorkflow) -> No
         assert searched(cast, str(id_)) == set()
 
 
+@pytest.mark.parametrize("near", [(100, 400), (2, 3), (4, 30)])
 @pytest.mark.parametrize("sort", list(Sort))
-def test_pages_of_a_term_run_through_all_periods_in_order(cast: Cast, flow: MadeWorkflow, sort: Sort) -> None:
+def test_pages_of_a_term_run_through_all_periods_in_order(
+    cast: Cast, flow: MadeWorkflow, sort: Sort, near: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(words, "NEAR", near)
     made = [
         happen(
             flow,
@@ -284,14 +292,14 @@ def test_a_cursor_of_other_filters_or_another_project_is_refused(cast: Cast, flo
         happen(flow)
     cursor = workorders.search(cast.project, SearchFilters(), size=1).next_cursor
     assert cursor is not None
-    for project, filters, given in (
+    for project, filters, tried in (
         (cast.project, SearchFilters(states=("success",)), cursor),
         (make_project(), SearchFilters(), cursor),
         (cast.project, SearchFilters(), cursor[:-2]),
         (cast.project, SearchFilters(), "nonsense"),
     ):
         with pytest.raises(Invalid) as refused:
-            workorders.search(project, filters, given)
+            workorders.search(project, filters, tried)
         assert set(refused.value.fields) == {"cursor"}
 
 
@@ -335,3 +343,43 @@ def test_the_row_tells_what_the_list_shows(cast: Cast, flow: MadeWorkflow) -> No
     )
     assert row.dataclip == workorders.DataclipRef(made.order.dataclip_id, "http_request", "Intake", False)
     assert workorders.get(cast.project.id, made.id) == row
+
+
+def test_a_search_that_takes_too_long_says_so_and_leaves_the_request_usable(
+    cast: Cast, flow: MadeWorkflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    happen(flow, logs=["word"])
+    impatient = sa.text("SELECT set_config('statement_timeout', '50ms', true)")
+    monkeypatch.setattr(import_module("portal.workorders.search"), "_BE_PATIENT", impatient)
+    monkeypatch.setattr(words, "_SPAN", sa.text("SELECT pg_sleep(2)"))
+    for ask in (workorders.search, workorders.count):
+        with pytest.raises(Unavailable):
+            ask(cast.project, SearchFilters(q="word"))
+    assert len(workorders.search(cast.project, SearchFilters()).items) == 1
+
+
+LETTERS = st.sampled_from(
+    [*"ab1 -_.,/:@'\\\"<>&;#\n\téÉ", "ab", "http://", "x.org/p", "a@b.org", "1992-04", "<b>", "&amp;"]
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    text=st.lists(LETTERS, max_size=14).map("".join),
+    term=st.lists(LETTERS, max_size=5).map("".join),
+    cut=st.data(),
+)
+def test_the_quick_pattern_passes_over_no_text_that_holds_the_phrase(
+    db_session: sa.orm.Session, text: str, term: str, cut: st.DataObject
+) -> None:
+    start = cut.draw(st.integers(0, len(text)))
+    for asked in (term, text[start : start + 9]):
+        values = {"text": text, "phrase": phrase_text(asked), "gist": gist_pattern(asked)}
+        held, passed = db_session.execute(
+            sa.text(
+                "SELECT search_text_matches(:text, to_tsquery('pg_catalog.simple', :phrase)),"
+                " :text ILIKE :gist"
+            ),
+            values,
+        ).one()
+        assert passed or not held

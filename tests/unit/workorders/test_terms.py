@@ -54,7 +54,7 @@ def test_signs_of_patterns_are_escaped() -> None:
 
 
 def test_a_phrase_is_quoted_whole() -> None:
-    assert phrase_text("it's a \\ & b") == "'it s a \\\\ & b':*"
+    assert phrase_text("it's a \\ & b") == "' it s a \\\\ & b':*"
 
 
 def test_words_carry_project_and_period() -> None:
