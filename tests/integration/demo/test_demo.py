@@ -46,7 +46,8 @@ def test_the_demo_lies_within_ninety_days_and_nothing_is_in_the_future(
 ) -> None:
     row = committed.execute(
         sa.text(
-            "SELECT min(inserted_at), max(last_activity), bool_and(last_activity >= inserted_at) FROM work_orders"
+            "SELECT min(inserted_at), max(last_activity), bool_and(last_activity >= inserted_at)"
+            " FROM work_orders"
         )
     ).one()
     assert (NOW - row[0]).days <= 90

@@ -31,8 +31,8 @@ OUTCOMES = [
 TABLES = {
     "work_orders": "SELECT * FROM work_orders WHERE id = :id",
     "runs": "SELECT * FROM runs WHERE work_order_id = :id",
-    "steps": "SELECT s.* FROM steps s JOIN run_steps USING (id) WHERE false",
-    "log_lines": "SELECT l.* FROM log_lines l JOIN runs r ON r.id = l.run_id WHERE r.work_order_id = :id ORDER BY seq",
+    "log_lines": "SELECT l.* FROM log_lines l JOIN runs r ON r.id = l.run_id"
+    " WHERE r.work_order_id = :id ORDER BY seq",
 }
 TABLES["steps"] = (
     "SELECT s.*, rs.inserted_at AS linked_at FROM steps s JOIN run_steps rs ON rs.step_id = s.id"
