@@ -17,7 +17,7 @@ from portal.factory import Process, create_app
 
 
 def load_settings() -> Settings:
-    """The settings of this process. A wrong one ends it with one line for each mistake (exit code 2)."""
+    """The settings of this process. A wrong one ends it with one line for each mistake."""
     try:
         return Settings()
     except ValidationError as error:

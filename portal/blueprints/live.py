@@ -59,9 +59,7 @@ def stream(project_id: uuid.UUID) -> Response:
     mailbox = listener.open_mailbox(topics)
     leaving.callback(listener.drop, mailbox)
     allowed = _still_allowed(app, g.actor, current_user.get_id(), project_id)
-    response = Response(
-        messages(mailbox, allowed, resumed="Last-Event-ID" in request.headers), mimetype="text/event-stream"
-    )
+    response = Response(messages(mailbox, allowed), mimetype="text/event-stream")
     response.headers["Cache-Control"] = "no-store"
     response.headers["X-Accel-Buffering"] = "no"
     # Not in the generator: one that was never started runs no `finally`.
@@ -79,18 +77,15 @@ def _run_topics(project_id: uuid.UUID) -> list[str]:
     return [events.run_topic(workorders.run_page(project_id, run_id).id)]
 
 
-def messages(
-    mailbox: listener.Mailbox, allowed: Callable[[], bool], *, resumed: bool = False
-) -> Iterator[str]:
+def messages(mailbox: listener.Mailbox, allowed: Callable[[], bool]) -> Iterator[str]:
     """The text of one stream: a comment each 15 seconds, an event for each news, until its end.
 
-    `resumed`: the reader was here before and may have missed something; it is told to
-    look again by the event `live-resumed`.
+    It begins with `live-resumed`: what the page shows is older than the stream, by a
+    moment or, after a break, by more, so the reader is told to look again.
     """
     end = time.monotonic() + LONGEST_SECONDS
     yield "retry: 3000\n: hello\n\n"
-    if resumed:
-        yield _event("live-resumed", [])
+    yield _event("live-resumed", [])
     check_at = time.monotonic() + BEAT_SECONDS
     while time.monotonic() < end:
         news = mailbox.take(BEAT_SECONDS)
