@@ -22,7 +22,7 @@ from portal.web.i18n import zone
 
 DATES = ("received_from", "received_to", "active_from", "active_to")
 # At home in the same address, but no filters.
-PASSING = {"cursor", "shown", "of", "since", "seen", "new", "csrf_token"}
+PASSING = {"cursor", "shown", "of", "since", "seen", "new", "empty", "csrf_token"}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 

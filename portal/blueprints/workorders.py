@@ -83,6 +83,7 @@ def _found(asked: Asked, cursor: str | None) -> dict[str, Any]:
         "failure": failure,
         "cursor": cursor,
         "webhooks": _webhooks(asked, page),
+        "no_rows": not page.items and not failure,
     }
 
 
@@ -128,6 +129,7 @@ def _common(asked: Asked, since: datetime) -> dict[str, Any]:
         "since": since,
         "seen": since - OVERLAP,
         "new": None,
+        "no_rows": bool(request.args.get("empty")),
     }
 
 
@@ -187,4 +189,6 @@ def export(project_id: uuid.UUID) -> Response:
         flash(_("The export has started."))
         return render.redirect_to(where)
     progress = operations.get(project_id, file.operation_id)
-    return make_response(render_template("files/_started.html", file=file, progress=progress), 202)
+    response = make_response(render_template("files/_started.html", file=file, progress=progress), 202)
+    response.headers["X-Announce"] = quote(_("The export has started."))
+    return response

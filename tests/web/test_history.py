@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+import sqlalchemy as sa
 from sqlalchemy import event
 
 from portal.core import clock
@@ -269,7 +270,8 @@ def test_when_nothing_matches_each_filter_can_be_taken_away(asked, flow):
 
 
 def test_a_search_that_takes_too_long_says_so_instead_of_showing_nothing(browser, base, flow, monkeypatch):
-    monkeypatch.setattr(sys.modules["portal.workorders.search"], "PATIENCE", "1ms")
+    soon = sa.text("SELECT set_config('statement_timeout', '1ms', true)")
+    monkeypatch.setattr(sys.modules["portal.workorders.search"], "_BE_PATIENT", soon)
     for number in range(20):
         happen(flow, logs=[f"malaria number {number} " + "word " * 3000])
     index_everything()

@@ -1,0 +1,171 @@
+"""Pictures of the real pages with the demo's data: wide and phone, light and dark.
+
+    .venv/bin/python -m tests.browser.shots FOLDER [NAME …]
+
+Starts servers of its own in a temporary folder. Prints what the browser and axe complain about.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from flask import Flask
+from playwright.sync_api import Browser, sync_playwright
+
+from config import services
+from config.settings import Settings
+from portal import accounts, demo, operations, projects, workorders
+from portal.core import clock
+from portal.core.db import db, session
+from portal.factory import create_app
+from tests.support import databases
+from tests.support.browsing import launch, served, visitor
+from tests.support.processes import eventually, worker
+
+PASSWORD = "correct horse battery"
+EMAIL = "operator@clinic.example"
+WORK_ORDERS = int(os.environ.get("SHOTS_WORK_ORDERS", "1200"))
+
+
+@contextmanager
+def furnished(folder: Path) -> Iterator[Flask]:
+    """An application on fresh servers, with a person and the demo."""
+    found = services.start(Settings(portal_data_dir=folder), durable=False)
+    try:
+        template = databases.make_template(found.addresses.database_url)
+        settings = Settings(
+            portal_data_dir=folder,
+            database_url=databases.copy_template(found.addresses.database_url, template, "shots"),
+            redis_url=found.addresses.redis_url,
+            secret_key="only for pictures",
+            primary_encryption_key="MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY=",
+            web_threads=64,
+        )
+        app = create_app(settings)
+        with app.app_context():
+            furnish()
+        yield app
+        with app.app_context():
+            db.engine.dispose()
+    finally:
+        found.stop()
+
+
+def furnish() -> None:
+    """A person, three projects, and exports in every state."""
+    new = accounts.NewUser(email=EMAIL, first_name="Demo", last_name="Operator", password=PASSWORD)
+    person = accounts.create_user(new, role=accounts.AccountRole.SUPERUSER)
+    demo.load(person, work_orders=WORK_ORDERS)
+    actor = accounts.actor_of(person)
+    project = first_project(person)
+    for query in ([], [("state", "failed"), ("q", "patient")], [("state", "lost")]):
+        filters = workorders.read_filters(query).filters
+        workorders.request_export(project, filters, actor=actor)
+    session().commit()
+
+
+def first_project(person: accounts.User) -> projects.Project:
+    """The project of the pictures."""
+    found = projects.list_for(accounts.actor_of(person))
+    return projects.get(next(each.id for each in found if "clinic" in each.name or "intake" in each.name))
+
+
+def work_off(app: Flask) -> None:
+    """Let a worker do the exports, then leave one failed and one under way."""
+    with app.app_context():
+        project = first_project(accounts.first_superuser())
+        made = worker(app)
+        eventually(lambda: not unfinished(project), 60)
+        made.kill()
+        now = clock.now()
+        session().execute(
+            sa.text("""UPDATE operations SET state = 'failed', error = 'There is no room left.'
+            WHERE id = (SELECT operation_id FROM project_files ORDER BY inserted_at LIMIT 1)""")
+        )
+        session().execute(
+            sa.text("""UPDATE project_files SET status = 'failed', path = NULL
+            WHERE id = (SELECT id FROM project_files ORDER BY inserted_at LIMIT 1)""")
+        )
+        session().execute(
+            sa.text("""UPDATE operations SET state = 'running', done = 1840, total = 12400, started_at = :now,
+            finished_at = NULL, lease_until = :now + interval '1 hour'
+            WHERE id = (SELECT operation_id FROM project_files ORDER BY inserted_at DESC LIMIT 1)"""),
+            {"now": now},
+        )
+        session().execute(
+            sa.text("""UPDATE project_files SET status = 'in_progress', path = NULL
+            WHERE id = (SELECT id FROM project_files ORDER BY inserted_at DESC LIMIT 1)""")
+        )
+        session().commit()
+
+
+def unfinished(project: projects.Project) -> bool:
+    found = bool(operations.list_unfinished(project.id))
+    session().rollback()
+    return found
+
+
+def pages(app: Flask) -> dict[str, str]:
+    """The addresses to take pictures of."""
+    with app.app_context():
+        project = first_project(accounts.first_superuser())
+        base = f"/projects/{project.id}"
+        bad = workorders.read_filters([("state", "failed")]).filters
+        row = next(row for row in workorders.search(project, bad).items if row.last_run_id)
+        steps = workorders.run_page(project.id, row.last_run_id).steps
+        chosen = f"?step={steps[-1].id}" if steps else ""
+        return {
+            "projects": "/projects",
+            "history": f"{base}/history",
+            "found": f"{base}/history?q=patient&state=failed&state=crashed",
+            "nothing": f"{base}/history?q=nowhere&state=lost",
+            "order": f"{base}/history/{row.id}",
+            "run": f"{base}/runs/{row.last_run_id}",
+            "step": f"{base}/runs/{row.last_run_id}{chosen}",
+            "exports": f"{base}/exports",
+        }
+
+
+def take(browser: Browser, address: str, folder: Path, found: dict[str, str]) -> None:
+    """One picture for each page, width and theme."""
+    for width in (1280, 390):
+        for theme in ("light", "dark"):
+            each = visitor(browser, address, viewport={"width": width, "height": 900}, color_scheme=theme)
+            shots = {"login": "/login", **found}
+            for name, path in shots.items():
+                if name != "login" and "/login" in each.page.url:
+                    each.log_in(EMAIL, PASSWORD)
+                each.open(path)
+                if name == "history":
+                    each.page.locator("[data-expand]").first.click()
+                    each.page.locator(".run").first.wait_for()
+                each.page.wait_for_timeout(200)
+                each.page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
+                for text in (*each.inaccessible(), *each.refused()):
+                    print(f"{name} {width} {theme}: {text}")
+                if each.overflow() > 0:
+                    print(f"{name} {width} {theme}: {each.overflow()} pixels too wide")
+            print(*each.complaints, sep="\n", end="")
+            each.page.context.close()
+
+
+def main(folder: Path, only: list[str]) -> None:
+    """Take the pictures."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="portal-shots-") as data, furnished(Path(data)) as app:
+        work_off(app)
+        found = {name: path for name, path in pages(app).items() if not only or name in only}
+        with served(app) as address, sync_playwright() as play:
+            browser = launch(play)
+            take(browser, address, folder, found)
+            browser.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2:])
