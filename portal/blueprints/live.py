@@ -84,8 +84,7 @@ def messages(mailbox: listener.Mailbox, allowed: Callable[[], bool]) -> Iterator
     moment or, after a break, by more, so the reader is told to look again.
     """
     end = time.monotonic() + LONGEST_SECONDS
-    yield "retry: 3000\n: hello\n\n"
-    yield _event("live-resumed", [])
+    yield "retry: 3000\n: hello\n\n" + _event("live-resumed", [])
     check_at = time.monotonic() + BEAT_SECONDS
     while time.monotonic() < end:
         news = mailbox.take(BEAT_SECONDS)
