@@ -43,7 +43,9 @@ def request_export(project: Project, filters: SearchFilters, *, actor: Actor) ->
         db.session().add(file)
         db.session().flush()
         arguments = {"file_id": str(file.id), "filters": parameters, "cut_off": now.isoformat()}
-        started = operations.start(KIND, project_id=project.id, actor=actor, arguments=arguments)
+        started = operations.start(
+            KIND, project_id=project.id, actor=actor, arguments=arguments, queue="export"
+        )
         file.operation_id = started.id
         audit.record(
             "requested", "history_export", project.id, actor=actor, project_id=project.id, details=parameters
