@@ -49,7 +49,7 @@ def read(source: MultiDict[str, str]) -> Asked:
     typed = [(name, value) for name, value in source.items(multi=True) if name not in PASSING]
     found = workorders.read_filters([(name, _in_zone(name, value)) for name, value in typed])
     errors = {name: [_(text) for text in texts] for name, texts in found.errors.items()}
-    values = _values(found.filters, {name: source.get(name) for name in errors})
+    values = _values(found.filters, {name: _refused(name, source.get(name, "")) for name in errors})
     tidy = sorted(typed) == sorted(found.filters.to_query())
     return Asked(found.filters, forms.Form(None, values, errors), found.ignored, tidy)
 
@@ -81,6 +81,14 @@ def _values(filters: workorders.SearchFilters, typed: Mapping[str, Any]) -> dict
     }
     values |= {name: _local(getattr(filters, name)) for name in DATES}
     return values | dict(typed)
+
+
+def _refused(name: str, text: str) -> str:
+    """What a refused field shows again: the text as typed; a date in the form that its field can hold."""
+    try:
+        return _local(datetime.fromisoformat(_in_zone(name, text))) if name in DATES else text
+    except (ValueError, OverflowError):
+        return text
 
 
 def _local(moment: datetime | None) -> str:

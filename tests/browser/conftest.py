@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import psutil
 import pytest
 from playwright.sync_api import sync_playwright
@@ -52,7 +54,8 @@ def busy(app, committed):
 
 @pytest.fixture
 def address(app, busy):
-    """The portal's address."""
+    """The portal's address. Pages left behind hold their seats for some seconds, so there are many seats."""
+    app.extensions["live_streams"] = threading.BoundedSemaphore(100)
     with served(app) as found:
         yield found
 
