@@ -101,7 +101,7 @@ def portal():
         yield started
         assert started.stop() == 0, started.said()
     finally:
-        print(started.said())  # noqa: T201 - pytest shows it beside a failure
+        print(started.said())
         started._process.kill()
         shutil.rmtree(folder, ignore_errors=True)
 
