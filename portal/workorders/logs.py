@@ -104,7 +104,7 @@ def append_logs(
 
 
 def checked(line: Mapping[str, object], scrub: Scrub | None = None) -> Line:
-    """The line as it would be stored, when its own values pass; see `append_logs`. Raises Invalid by field."""
+    """The line as it would be stored, if its values pass; see `append_logs`. Raises Invalid by field."""
     problems: dict[str, list[str]] = {}
     message = text_of(line.get("message"))
     if message is None:

@@ -68,7 +68,8 @@ _CHANGE = """
             finished_at = coalesce(:finished_at, finished_at),
             error_type = coalesce(:error_type, error_type),
             final_dataclip_id = coalesce(:final_dataclip_id, final_dataclip_id),
-            search_due_at = CASE WHEN CAST(:finished_at AS timestamptz) IS NULL THEN search_due_at ELSE :now END
+            search_due_at =
+                CASE WHEN CAST(:finished_at AS timestamptz) IS NULL THEN search_due_at ELSE :now END
         WHERE id = :run_id
     )
 """

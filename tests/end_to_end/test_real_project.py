@@ -21,7 +21,8 @@ from pathlib import Path
 
 import pytest
 import requests
-from playwright.sync_api import TimeoutError, expect, sync_playwright
+from playwright.sync_api import TimeoutError as TooLate
+from playwright.sync_api import expect, sync_playwright
 
 from tests.support.browsing import find_chromium, launch, visitor
 
@@ -172,7 +173,7 @@ def eventually(check, seconds: float = 20) -> None:
     while True:
         try:
             return check()
-        except (AssertionError, TimeoutError):
+        except (AssertionError, TooLate):
             if time.monotonic() > end:
                 raise
 
