@@ -89,6 +89,7 @@ def test_whoever_begins_to_listen_is_told_to_look_again(cast, streams):
 
 def test_a_stream_breathes_and_ends_with_the_right_to_it(monkeypatch):
     monkeypatch.setattr(live, "BEAT_SECONDS", 0.02)
+    monkeypatch.setattr(live, "CHECK_SECONDS", 0.0)
     answers = iter([True, True, False])
     chunks = list(live.messages(Mailbox(["a"]), lambda: next(answers)))
     assert chunks[1:] == [": still here\n\n"] * 2
