@@ -81,7 +81,9 @@ def _check(connection: sa.Connection, statement: str, values: Any, allowed: int)
     connection.rollback()
     nodes = list(_nodes(plan))
     scanned = max((_rows(node) for node in nodes if node["Node Type"] == "Seq Scan"), default=0)
-    read = sum(_rows(node) for node in nodes if "Relation Name" in node)
+    read = sum(_rows(node) for node in nodes if "Relation Name" in node) + sum(
+        _compared(node) for node in nodes
+    )
     return PlanCheck(statement, scanned, read, _returned(plan), "\n".join(text), allowed)
 
 
@@ -95,6 +97,11 @@ def _rows(node: dict[str, Any]) -> int:
     """Rows that a scan looked at, those it threw away included."""
     away = node.get("Rows Removed by Filter", 0) + node.get("Rows Removed by Index Recheck", 0)
     return int((node["Actual Rows"] + away) * node["Actual Loops"] + 0.5)
+
+
+def _compared(node: dict[str, Any]) -> int:
+    """Pairs of rows that a join looked at in vain."""
+    return int(node.get("Rows Removed by Join Filter", 0) * node["Actual Loops"])
 
 
 def _returned(plan: dict[str, Any]) -> int:
