@@ -22,9 +22,9 @@ from pathlib import Path
 import pytest
 import requests
 from playwright.sync_api import TimeoutError as TooLate
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
-from tests.support.browsing import find_chromium, launch, visitor
+from tests.support.browsing import visitor
 
 ROOT = Path(__file__).resolve().parents[2]
 REAL = ROOT.parent / "shared" / "data" / "projects" / "lightning-webhook-reply-cron-cursor-v1.yaml"
@@ -120,49 +120,45 @@ def log_in(portal: Portal, visit) -> None:
     visit.page.wait_for_url("**/projects")
 
 
-@pytest.mark.browser
-@pytest.mark.skipif(find_chromium() is None, reason="no chromium here: apt-get install chromium")
-def test_a_webhook_of_a_real_project_shows_up_is_found_and_is_exported(portal):
+def test_a_webhook_of_a_real_project_shows_up_is_found_and_is_exported(portal, chromium):
     output = portal.command("projects", "import", str(REAL), "--owner", "admin@example.org")
     webhook = re.search(r"/i/[0-9a-f-]{36}", output).group(0)
-    with sync_playwright() as play:
-        browser = launch(play)
-        visit = visitor(browser, portal.address)
-        log_in(portal, visit)
-        page = visit.page
-        page.get_by_role("link", name="webhook-reply-and-cron-cursor-project").click()
-        page.wait_for_url("**/history")
+    visit = visitor(chromium, portal.address)
+    log_in(portal, visit)
+    page = visit.page
+    page.get_by_role("link", name="webhook-reply-and-cron-cursor-project").click()
+    page.wait_for_url("**/history")
 
-        answer = requests.post(portal.address + webhook, json={"village": "Chikwawa", "cases": 3}, timeout=10)
-        assert answer.status_code == 200, answer.text
-        work_order = answer.json()["work_order_id"]
-        # Somebody else's message, for the search to leave out.
-        requests.post(portal.address + webhook, json={"village": "Nsanje"}, timeout=10)
+    answer = requests.post(portal.address + webhook, json={"village": "Chikwawa", "cases": 3}, timeout=10)
+    assert answer.status_code == 200, answer.text
+    work_order = answer.json()["work_order_id"]
+    # Somebody else's message, for the search to leave out.
+    requests.post(portal.address + webhook, json={"village": "Nsanje"}, timeout=10)
 
-        row = page.locator(f"[id*='{work_order}']").first
+    row = page.locator(f"[id*='{work_order}']").first
 
-        def shown() -> None:
-            # An empty list fills itself; a list with rows offers the new ones above it.
-            offered = page.get_by_text(re.compile(r"\d+ new"))
-            if offered.count() and not row.is_visible():
-                offered.first.click(timeout=1_000)
-            expect(row).to_be_visible(timeout=1_000)
+    def shown() -> None:
+        # An empty list fills itself; a list with rows offers the new ones above it.
+        offered = page.get_by_text(re.compile(r"\d+ new"))
+        if offered.count() and not row.is_visible():
+            offered.first.click(timeout=1_000)
+        expect(row).to_be_visible(timeout=1_000)
 
-        eventually(shown)
+    eventually(shown)
 
-        def found() -> None:
-            page.goto(page.url.partition("?")[0] + "?q=chikwa")
-            expect(row).to_be_visible(timeout=3_000)
-            expect(page.get_by_text("1 work order", exact=True).first).to_be_visible(timeout=3_000)
+    def found() -> None:
+        page.goto(page.url.partition("?")[0] + "?q=chikwa")
+        expect(row).to_be_visible(timeout=3_000)
+        expect(page.get_by_text("1 work order", exact=True).first).to_be_visible(timeout=3_000)
 
-        eventually(found)
-        page.get_by_role("button", name=re.compile("Export")).first.click()
-        download = page.get_by_role("link", name="Download").first
-        expect(download).to_be_visible(timeout=30_000)
-        with page.expect_download() as saving:
-            download.click()
-        rows = list(csv.reader(io.StringIO(Path(saving.value.path()).read_text(encoding="utf-8"))))
-        browser.close()
+    eventually(found)
+    page.get_by_role("button", name=re.compile("Export")).first.click()
+    download = page.get_by_role("link", name="Download").first
+    expect(download).to_be_visible(timeout=30_000)
+    with page.expect_download() as saving:
+        download.click()
+    rows = list(csv.reader(io.StringIO(Path(saving.value.path()).read_text(encoding="utf-8"))))
+    page.context.close()
     assert len(rows) == 2
     assert work_order in rows[1]
 
