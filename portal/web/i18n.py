@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from flask import Flask, current_app, g, has_request_context, request
 from flask_babel import Babel, get_locale, get_translations
+from markupsafe import Markup
 
 if TYPE_CHECKING:
     from config.settings import Settings
@@ -30,21 +31,30 @@ def init_app(app: Flask, settings: Settings) -> None:
 
 
 def _speed_up_templates(app: Flask) -> None:
-    """Look the language up once in a request, not for each of the hundreds of words of a page."""
+    """Give templates a plain function: a page says two hundred words; Jinja's own way costs thrice that."""
     environment: Any = app.jinja_env
-    environment.install_gettext_callables(
-        lambda message: _catalogue().ugettext(message),
-        lambda one, many, number: _catalogue().ungettext(one, many, number),
-        newstyle=True,
-    )
+    environment.install_gettext_callables(_say, _say_number, newstyle=False)
+    environment.globals["_"] = _say
+    environment.newstyle_gettext = True
+
+
+def _say(message: str, /, **values: Any) -> Markup:
+    """`message` in the reader's language; what is put into it is escaped, the message itself is ours."""
+    text = Markup(_catalogue().ugettext(message))  # noqa: S704 - written by us or our translators
+    return text % values if "%" in text else text
+
+
+def _say_number(one: str, many: str, number: int, /, **values: Any) -> Markup:
+    text = Markup(_catalogue().ungettext(one, many, number))  # noqa: S704 - as above
+    return text % ({"num": number} | values) if "%" in text else text
 
 
 def _catalogue() -> Any:
-    if not has_request_context():
-        return get_translations()
-    if "translations" not in g:
+    try:
+        return g.translations
+    except AttributeError:
         g.translations = get_translations()
-    return g.translations
+        return g.translations
 
 
 def _language() -> str | None:

@@ -78,6 +78,7 @@ def create_guide() -> Flask:
         theme=lambda: request.args.get("theme", request.cookies.get("theme", "system")),
         csrf_token=lambda: "token",
         switcher=projects,
+        times=times,
         url_for=lambda endpoint, **_values: ENDPOINTS[endpoint],
     )
     app.context_processor(lambda: {"current_user": user(), "request_id": "0f3c9a7be21d4c55"})
