@@ -64,6 +64,10 @@ BODY = """{
 
 def create_guide() -> Flask:
     """Build the app; its globals stand in for those of portal.web."""
+    # Started as a script, from anywhere: the portal stands two folders up.
+    sys.path.insert(0, str(ROOT))
+    from portal.web import times
+
     app = Flask("guide", static_folder=str(ROOT / "portal" / "static"), static_url_path="/static")
     app.jinja_loader = ChoiceLoader(
         [FileSystemLoader(HERE / "templates"), FileSystemLoader(ROOT / "portal" / "templates")]
