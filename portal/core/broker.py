@@ -26,6 +26,11 @@ def client() -> Redis:
     return _client
 
 
+def database_number() -> int:
+    """The numbered database of the broker that this portal uses."""
+    return int(client().connection_pool.connection_kwargs.get("db") or 0)
+
+
 def url() -> str:
     """The configured address. Raises RuntimeError before `configure`."""
     if _url is None:

@@ -16,7 +16,15 @@ from redis.exceptions import RedisError
 from portal.core import broker
 
 log = structlog.get_logger(__name__)
-CHANNEL = "portal:events"
+
+
+def channel() -> str:
+    """Where this portal's news travels.
+
+    Channels ignore the number of a database, so the name carries it: portals that share a
+    broker do not hear each other.
+    """
+    return f"portal:events:{broker.database_number()}"
 
 
 def project_topic(project_id: uuid.UUID) -> str:
@@ -33,6 +41,6 @@ def publish(topic: str, event: str, item_id: uuid.UUID | None = None) -> None:
     """Tell every process that `event` happened under `topic`. A broker that is away is logged, not raised."""
     message = {"topic": topic, "event": event, "id": str(item_id) if item_id else None}
     try:
-        broker.client().publish(CHANNEL, json.dumps(message))
+        broker.client().publish(channel(), json.dumps(message))
     except RedisError as error:
         log.warning("event_not_sent", event_name=event, topic=topic, reason=type(error).__name__)

@@ -163,7 +163,7 @@ class Listener:
     def _hear(self) -> None:
         client = broker.client()  # kept here: a client that is collected closes its connections
         with client.pubsub(ignore_subscribe_messages=True) as channel:  # type: ignore[no-untyped-call]
-            channel.subscribe(events.CHANNEL)
+            channel.subscribe(events.channel())
             while not self._stopped.is_set():
                 message = channel.get_message(timeout=1.0)
                 if message is not None:

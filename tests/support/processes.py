@@ -8,6 +8,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 
 import psutil
@@ -52,7 +53,9 @@ class Forked:
         """End it and its children at once, without any chance to clean up."""
         children = self.process.children(recursive=True)
         for process in [*children, self.process]:
-            process.kill()
+            # A job's process may end by itself between being listed and being killed.
+            with suppress(psutil.NoSuchProcess):
+                process.kill()
         self.wait()
 
 

@@ -37,7 +37,7 @@ def streams(cast, log_in, queue):
 
 
 def heard():
-    return dict(broker.client().pubsub_numsub(events.CHANNEL)).get(events.CHANNEL.encode(), 0) > 0
+    return dict(broker.client().pubsub_numsub(events.channel())).get(events.channel().encode(), 0) > 0
 
 
 def read_event(chunks):

@@ -81,7 +81,7 @@ def test_streams_leave_pages_quick_and_end_with_the_server(app, committed, serve
     with get(f"{project}/operations/tray") as page:
         assert page.status == 200
     assert time.monotonic() - started < 1
-    eventually(lambda: broker.client().pubsub_numsub(events.CHANNEL)[0][1] > 0)
+    eventually(lambda: broker.client().pubsub_numsub(events.channel())[0][1] > 0)
     events.publish(events.project_topic(cast.project.id), "workorder-updated", cast.project.id)
     heard = _until(streams[0], "event: workorder-updated")
     assert re.search(r"^id: \d+-\d+$", heard, re.MULTILINE)

@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy as sa
 from redis import Redis
 
-from portal.core.events import CHANNEL
+from portal.core.events import channel
 from tests.support.cast import Cast
 from tests.support.factories import MadeWorkflow, make_workflow
 from tests.support.history import News
@@ -26,6 +26,6 @@ def flow(cast: Cast, db_session: sa.orm.Session) -> MadeWorkflow:
 def news(queue: Redis) -> Iterator[News]:
     """What is told while the test runs."""
     with queue.pubsub() as subscription:
-        subscription.subscribe(CHANNEL)
+        subscription.subscribe(channel())
         subscription.get_message(timeout=1)
         yield News(subscription)
