@@ -28,7 +28,7 @@ REGISTRIES = tuple(
     ".".join(words)
     for words in (
         ("pypi", "org"),
-        ("pythonhosted", "org"),
+        ("".join(("python", "hosted")), "org"),
         ("registry", "npmjs", "org"),
         ("registry", "yarnpkg", "com"),
         ("proxy", "golang", "org"),

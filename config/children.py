@@ -106,7 +106,7 @@ class Child:
             cwd=ROOT,
             env=dict(self._environment),
             process_group=0,
-            preexec_fn=processes.last_words(signal.SIGTERM),  # noqa: PLW1509
+            preexec_fn=processes.last_words(signal.SIGTERM),  # noqa: PLW1509 - one prctl call, no locks
         )
 
     def alive(self) -> bool:

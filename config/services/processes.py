@@ -53,7 +53,7 @@ def spawn(
         cwd="/",
         env=SERVER_ENVIRONMENT,
         start_new_session=True,
-        preexec_fn=last_words(death_signal),  # noqa: PLW1509
+        preexec_fn=last_words(death_signal),  # noqa: PLW1509 - one prctl call, no locks
         **account.popen_options(),
     )
 

@@ -1,6 +1,6 @@
 """People: accounts, log-in sessions, superuser rights."""
 
-from portal.accounts import policies as _policies  # noqa: F401
+from portal.accounts import policies as _policies  # noqa: F401 - registers the permissions
 from portal.accounts.commands import change_password, create_user, make_password, sign_in
 from portal.accounts.inputs import Email, LogIn, NewPassword, NewUser
 from portal.accounts.models import AccountRole, User, UserToken

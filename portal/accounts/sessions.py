@@ -68,6 +68,7 @@ def delete_expired_tokens() -> int:
                 UserToken.context == SESSION, UserToken.inserted_at <= clock.now() - LIFETIME
             )
         )
+    # Only the results of changes have a row count; the types do not tell them apart.
     return int(result.rowcount)  # type: ignore[attr-defined]
 
 

@@ -1,6 +1,6 @@
 """Projects, members and roles, stored files."""
 
-from portal.projects import policies as _policies  # noqa: F401
+from portal.projects import policies as _policies  # noqa: F401 - registers the permissions
 from portal.projects.commands import add_member, create
 from portal.projects.files import get_file, list_files
 from portal.projects.inputs import NewProject, name_from
