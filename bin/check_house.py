@@ -95,8 +95,7 @@ RULES = (
         "safe",
         r"\|\s*safe\b",
         TEMPLATES,
-        "nothing is marked safe outside the icon and chart macros",
-        "portal/templates/shared/icons.html",
+        "nothing is marked safe outside the chart macros",
         "portal/templates/shared/charts.html",
     ),
     Rule(

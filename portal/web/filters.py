@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
-from flask import Flask, g, request, url_for
+from flask import Flask, current_app, g, request, url_for
 from flask_wtf.csrf import generate_csrf
+from jinja2 import Environment
+from markupsafe import Markup
 
 from portal import projects
 from portal.core import access, clock
-from portal.web import times
+from portal.web import marks, times
+from portal.web.i18n import locale_name
 
 NOBODY = uuid.UUID(int=0)
 THEMES = ("system", "light", "dark")
@@ -25,11 +29,23 @@ def init_app(app: Flask) -> None:
         theme=theme,
         csrf_token=generate_csrf,
         now=clock.now,
-        times=times,
         addresses=addresses,
+        kept=kept,
+        **times.names(),
+        **marks.names(),
     )
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.context_processor(lambda: {"request_id": g.get("request_id", "")})
+
+
+def kept(template: str) -> Markup:
+    """A part that is the same on every page of one language: rendered once, then repeated."""
+    return _kept(current_app.jinja_env, template, locale_name())
+
+
+@lru_cache(maxsize=64)
+def _kept(environment: Environment, template: str, _locale: str) -> Markup:
+    return Markup(environment.get_template(template).render())  # noqa: S704 - a template of ours, escaped as any
 
 
 def allows(permission: str, subject: Any = None) -> bool:
@@ -50,8 +66,8 @@ def switcher() -> list[projects.Membership]:
 def addresses(endpoint: str, varying: str, **values: Any) -> Callable[[uuid.UUID], str]:
     """A function from a key to the address that has it as `varying`; built once for a whole list."""
     whole: dict[str, Any] = values | {varying: NOBODY}
-    pattern = url_for(endpoint, **whole)
-    return lambda key: pattern.replace(str(NOBODY), str(key))
+    before, after = url_for(endpoint, **whole).split(str(NOBODY))
+    return lambda key: f"{before}{key}{after}"
 
 
 def theme() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, available_timezones
@@ -68,7 +69,27 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
+def locale_name() -> str:
+    """The reader's language, as `en` or `pt_BR`; looked up once a request."""
+    return str(_once("locale_name", lambda: str(get_locale())))
+
+
 def zone() -> ZoneInfo:
     """The zone that the browser told in the cookie `tz`; UTC when it told none that exists."""
+    found: ZoneInfo = _once("zone", _told_zone)
+    return found
+
+
+def _once(name: str, make: Callable[[], Any]) -> Any:
+    """What `make` answers, kept for the rest of the request."""
+    if not has_request_context():
+        return make()
+    kept = request.environ.setdefault("portal.i18n", {})
+    if name not in kept:
+        kept[name] = make()
+    return kept[name]
+
+
+def _told_zone() -> ZoneInfo:
     told = request.cookies.get("tz", "") if has_request_context() else ""
     return ZoneInfo(told if told in _zones() else "UTC")

@@ -6,21 +6,27 @@ more than the rest of its row: what was said once is kept.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import lru_cache
 
 from babel.dates import format_datetime, format_timedelta
 from babel.numbers import format_decimal
-from flask_babel import get_locale, gettext
+from flask_babel import gettext
 from markupsafe import Markup, escape
 
 from portal.core import clock
-from portal.web.i18n import zone
+from portal.web.i18n import locale_name, zone
 
 KEPT = 4096
 FULL = "d MMM y, HH:mm:ss"
 # Of a longer time only so much is said: beyond each of these ages, in seconds, the step that matters.
 STEPS = ((172_800, 3600), (7200, 60))
+
+
+def names() -> dict[str, Callable[..., object]]:
+    """What templates may call, by the names they use."""
+    return {function.__name__: function for function in (moment, stamp, duration, took, dash)}
 
 
 def _(message: str, **values: object) -> str:
@@ -50,7 +56,7 @@ def stamp(when: datetime | None, pattern: str = FULL) -> Markup:
     """`when` (aware) as date and time in the reader's zone, in the form of a CLDR pattern."""
     if when is None:
         return dash()
-    return _time(when, escape(_stamp(when, pattern, zone().key, str(get_locale()))))
+    return _time(when, escape(_stamp(when, pattern, zone().key, locale_name())))
 
 
 def _time(when: datetime, text: Markup, more: str = "") -> Markup:
@@ -70,7 +76,7 @@ def relative(distance: timedelta) -> str:
     if seconds == 0:
         return _("now")
     step = next((step for beyond, step in STEPS if abs(seconds) > beyond), 1)
-    return _relative(round(seconds / step) * step, str(get_locale()))
+    return _relative(round(seconds / step) * step, locale_name())
 
 
 @lru_cache(maxsize=KEPT)
@@ -88,7 +94,7 @@ def duration(milliseconds: float | None) -> Markup:
         if milliseconds < 1000
         else round(milliseconds, -2 if milliseconds < 10_000 else -3)
     )
-    return _duration(int(exact), str(get_locale()))
+    return _duration(int(exact), locale_name())
 
 
 @lru_cache(maxsize=KEPT)

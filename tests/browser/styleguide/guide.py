@@ -19,6 +19,7 @@ from typing import Any
 from flask import Flask, Response, g, render_template, request
 from flask_babel import Babel
 from jinja2 import ChoiceLoader, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 ROOT = Path(__file__).resolve().parents[3]
 HERE = Path(__file__).resolve().parent
@@ -66,7 +67,7 @@ def create_guide() -> Flask:
     """Build the app; its globals stand in for those of portal.web."""
     # Started as a script, from anywhere: the portal stands two folders up.
     sys.path.insert(0, str(ROOT))
-    from portal.web import times
+    from portal.web import marks, times
 
     app = Flask("guide", static_folder=str(ROOT / "portal" / "static"), static_url_path="/static")
     app.jinja_loader = ChoiceLoader(
@@ -82,8 +83,10 @@ def create_guide() -> Flask:
         theme=lambda: request.args.get("theme", request.cookies.get("theme", "system")),
         csrf_token=lambda: "token",
         switcher=projects,
-        times=times,
+        kept=lambda template: Markup(app.jinja_env.get_template(template).render()),
         url_for=lambda endpoint, **_values: ENDPOINTS[endpoint],
+        **times.names(),
+        **marks.names(),
     )
     app.context_processor(lambda: {"current_user": user(), "request_id": "0f3c9a7be21d4c55"})
     app.before_request(stand)
