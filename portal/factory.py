@@ -25,7 +25,9 @@ from portal.dataclips import models as _dataclips  # noqa: F401
 from portal.operations import models as _operations  # noqa: F401
 from portal.projects import models as _projects  # noqa: F401
 from portal.workflows import models as _workflows  # noqa: F401
+from portal.workorders import group_models as _groups  # noqa: F401
 from portal.workorders import models as _workorders  # noqa: F401
+from portal.workorders import view_models as _views  # noqa: F401
 
 if TYPE_CHECKING:
     from config.settings import Settings

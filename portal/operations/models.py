@@ -30,7 +30,8 @@ class Operation(Timestamps, Base):
     """A promise of background work. RQ only carries its id; this row decides.
 
     `fence` rises at each claim, and every later write names it, so a worker that
-    lost its lease changes nothing. `checkpoint` says where the next claim goes on.
+    lost its lease changes nothing. `checkpoint` says where the next claim goes on. A paused one
+    waits with `paused_at` set until somebody goes on with it.
     """
 
     __tablename__ = "operations"
@@ -57,6 +58,7 @@ class Operation(Timestamps, Base):
     result: Mapped[Json | None]
     error: Mapped[str | None]
     cancel_asked_at: Mapped[datetime | None]
+    paused_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
 
@@ -82,6 +84,49 @@ class Operation(Timestamps, Base):
     def unfinished(self) -> bool:
         """Whether it waits or runs."""
         return self.state in UNFINISHED
+
+
+class ItemResult(enum.StrEnum):
+    """What became of one item of an operation that works on many."""
+
+    DONE = "done"
+    SKIPPED = "skipped"
+    FAILED = "failed"
+
+
+class OperationItem(Base):
+    """One item that an operation has dealt with; `reason` says why it was not done."""
+
+    __tablename__ = "operation_items"
+
+    operation_id: Mapped[uuid.UUID] = mapped_column(
+        sa.ForeignKey("operations.id", ondelete="CASCADE"), primary_key=True
+    )
+    item_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    result: Mapped[ItemResult] = mapped_column(one_of(ItemResult))
+    reason: Mapped[str | None]
+    made_id: Mapped[uuid.UUID | None]
+
+    __table_args__ = (
+        sa.Index(
+            "ix_operation_items_not_done",
+            "operation_id",
+            "item_id",
+            postgresql_where=sa.text("result <> 'done'"),
+        ),
+    )
+
+
+class OnceKey(Base):
+    """What a request with an idempotency key was answered; the same request again gets the same answer."""
+
+    __tablename__ = "once_keys"
+
+    actor_id: Mapped[uuid.UUID] = mapped_column(primary_key=True)
+    key: Mapped[str] = mapped_column(sa.String(200), primary_key=True)
+    deed: Mapped[str]
+    answer: Mapped[Json]
+    inserted_at: Mapped[datetime] = mapped_column(default=clock.now, index=True)
 
 
 class Schedule(Base):

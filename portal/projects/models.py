@@ -132,13 +132,21 @@ class ProjectFile(Timestamps, Base):
     created_by_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("users.id"), index=True)
     operation_id: Mapped[uuid.UUID | None] = mapped_column(index=True)
     type: Mapped[str] = mapped_column(default="export")
+    format: Mapped[str] = mapped_column(default="csv", server_default="csv")
     name: Mapped[str]
     status: Mapped[FileStatus] = mapped_column(one_of(FileStatus), default=FileStatus.ENQUEUED)
     path: Mapped[str | None]
     size: Mapped[int | None] = mapped_column(sa.BigInteger)
     rows: Mapped[int | None] = mapped_column(sa.BigInteger)
     sha256: Mapped[str | None]
+    error: Mapped[str | None]
+    expires_at: Mapped[datetime | None]
 
     created_by: Mapped[User | None] = relationship(lazy="raise")
 
-    __table_args__ = (sa.Index(None, "project_id", "inserted_at"),)
+    __table_args__ = (
+        sa.Index(None, "project_id", "inserted_at"),
+        sa.Index(
+            "ix_project_files_expires_at", "expires_at", postgresql_where=sa.text("expires_at IS NOT NULL")
+        ),
+    )

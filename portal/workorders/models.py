@@ -115,7 +115,13 @@ class Workorder(Timestamps, Base):
             sa.text("id DESC"),
             postgresql_include=["state"],
         ),
-        sa.Index("ix_work_orders_received", "project_id", sa.text("inserted_at DESC"), sa.text("id DESC")),
+        sa.Index(
+            "ix_work_orders_received",
+            "project_id",
+            sa.text("inserted_at DESC"),
+            sa.text("id DESC"),
+            postgresql_include=["state", "workflow_id"],
+        ),
         sa.Index("ix_work_orders_short_id", sa.text("right(id::text, 8)")),
         {"postgresql_with": dict(HOT)},
     )
@@ -125,6 +131,8 @@ class Run(Timestamps, Base):
     """One execution for a work order: the first attempt and every retry, of a frozen snapshot.
 
     `log_count` numbers the log lines; `search_due_at` says that the search rows are behind.
+    `stop_asked_at` is when somebody asked a claimed or started run to stop; `error_group_id`
+    the group of failures that it belongs to, once it was sorted into one.
     """
 
     __tablename__ = "runs"
@@ -150,6 +158,9 @@ class Run(Timestamps, Base):
     finished_at: Mapped[datetime | None] = mapped_column(index=True)
     log_count: Mapped[int] = mapped_column(sa.BigInteger, default=0, server_default=sa.text("0"))
     search_due_at: Mapped[datetime | None] = mapped_column(default=clock.now)
+    stop_asked_at: Mapped[datetime | None]
+    stop_asked_by_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("users.id"))
+    error_group_id: Mapped[uuid.UUID | None] = mapped_column(sa.ForeignKey("error_groups.id"))
 
     __table_args__ = (
         sa.ForeignKeyConstraint(
@@ -174,6 +185,24 @@ class Run(Timestamps, Base):
             "ix_runs_search_due", "search_due_at", postgresql_where=sa.text("search_due_at IS NOT NULL")
         ),
         sa.Index("ix_runs_short_id", sa.text("right(id::text, 8)")),
+        sa.Index(
+            "ix_runs_list",
+            "project_id",
+            sa.text("inserted_at DESC"),
+            sa.text("id DESC"),
+            postgresql_include=["state", "workflow_id"],
+        ),
+        sa.Index(
+            "ix_runs_stopping",
+            "stop_asked_at",
+            postgresql_where=sa.text("stop_asked_at IS NOT NULL AND state IN ('claimed', 'started')"),
+        ),
+        sa.Index(
+            "ix_runs_error_group",
+            "error_group_id",
+            sa.text("finished_at DESC"),
+            postgresql_where=sa.text("error_group_id IS NOT NULL"),
+        ),
         {"postgresql_with": dict(HOT)},
     )
 
