@@ -23,21 +23,6 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def flow(cast):
-    return make_workflow(cast.project, "Register a visit")
-
-
-@pytest.fixture
-def browser(app, cast):
-    return logged_in(app, cast.viewer)
-
-
-@pytest.fixture
-def base(cast):
-    return f"/projects/{cast.project.id}/history"
-
-
-@pytest.fixture
 def asked(browser, base):
     """`asked(query)` is the answer as text; redirects to the tidy address are followed."""
     return lambda query="", **headers: browser.get(

@@ -5,30 +5,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime, timedelta
 
-import pytest
-
 from portal.core import clock
-from tests.support.clients import logged_in
-from tests.support.factories import make_workflow
 from tests.support.past import happen
 
 PARTIAL = {"HX-Request": "true", "HX-Request-Type": "partial"}
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
-
-
-@pytest.fixture
-def flow(cast):
-    return make_workflow(cast.project, "Register a visit")
-
-
-@pytest.fixture
-def browser(app, cast):
-    return logged_in(app, cast.viewer)
-
-
-@pytest.fixture
-def base(cast):
-    return f"/projects/{cast.project.id}/history"
 
 
 def news(browser, base, since, **filters):

@@ -26,16 +26,6 @@ NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
 
 @pytest.fixture
-def flow(cast):
-    return make_workflow(cast.project, "Register a visit")
-
-
-@pytest.fixture
-def browser(app, cast):
-    return logged_in(app, cast.viewer)
-
-
-@pytest.fixture
 def url(cast):
     return lambda run_id, query="": f"/projects/{cast.project.id}/runs/{run_id}{query}"
 
