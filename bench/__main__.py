@@ -15,7 +15,13 @@ def main() -> int:
     """Run the benchmark that the command line asks for."""
     given = _arguments().parse_args()
     number = QUICK if given.quick and given.number is None else given.number or 100_000
-    outcome = runner.run(number, quick=given.quick, data_dir=given.data_dir, keep=not given.drop)
+    outcome = runner.run(
+        number,
+        quick=given.quick,
+        few_words=given.quick or given.few_words,
+        data_dir=given.data_dir,
+        keep=not given.drop,
+    )
     text = report.text(outcome)
     print(text)
     if given.save:
@@ -32,6 +38,11 @@ def _arguments() -> argparse.ArgumentParser:
     parser.add_argument("--quick", action="store_true", help=f"{QUICK} work orders, few repetitions")
     parser.add_argument(
         "--data-dir", type=Path, default=Path(".portal/bench"), help="where the database lives"
+    )
+    parser.add_argument(
+        "--few-words",
+        action="store_true",
+        help="index only the words of the measured project",
     )
     parser.add_argument("--drop", action="store_true", help="drop the database afterwards")
     parser.add_argument("--save", type=Path, help="put the table for this size into a Markdown file")

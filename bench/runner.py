@@ -27,11 +27,12 @@ _SIZES = """
 """
 
 
-def run(number: int, *, quick: bool, data_dir: Path, keep: bool) -> Outcome:
+def run(number: int, *, quick: bool, few_words: bool, data_dir: Path, keep: bool) -> Outcome:
     """Measure one size. With `quick`, few rounds: enough for plans and rows, not for times."""
     outcome, begun = Outcome(number), time.perf_counter()
-    fill = generate.Filling(few_words=quick)
-    with places.prepared(number, data_dir, fill, kind="quick" if quick else "full", keep=keep) as place:
+    fill = generate.Filling(few_words=few_words)
+    kind = "quick" if quick else "few" if few_words else "full"
+    with places.prepared(number, data_dir, fill, kind=kind, keep=keep) as place:
         outcome.made_in = time.perf_counter() - begun if place.made else 0.0
         with (
             place.app.app_context(),
