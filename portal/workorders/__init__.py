@@ -1,6 +1,23 @@
 """Work orders, runs, steps and logs: history, search and export."""
 
 from portal.workorders import policies as _policies  # noqa: F401 - registers the permissions
+from portal.workorders.bulk import (
+    EXCLUSIONS,
+    Changed,
+    Deed,
+    Preview,
+    Selection,
+    preview_bulk,
+    retry_failed_items,
+    start_bulk,
+)
+from portal.workorders.by_hand import (
+    cancel_by_hand,
+    cancel_run_by_hand,
+    retry_by_hand,
+    retry_step_by_hand,
+    run_by_hand,
+)
 from portal.workorders.cancel import cancel_run, cancel_workorder
 from portal.workorders.claiming import ClaimedRun, claim, claim_run
 from portal.workorders.creation import Created, create_for_trigger, create_manual
@@ -11,7 +28,7 @@ from portal.workorders.indexing import anything_due, forget_bodies, index_backlo
 from portal.workorders.inputs import Pill, ReadFilters, SearchField, SearchFilters, Sort, read_filters
 from portal.workorders.jobs import request_export
 from portal.workorders.logs import append_log, append_logs, log_text, step_log_text
-from portal.workorders.lost import mark_lost
+from portal.workorders.lost import mark_lost, mark_run_lost, mark_steps_lost
 from portal.workorders.models import LogLevel, Priority, RunState, WorkorderState
 from portal.workorders.partitions import ensure_log_partitions, prepare_log_partitions
 from portal.workorders.queue import NewRun, dequeue, enqueue, enqueue_many
@@ -21,12 +38,16 @@ from portal.workorders.running import complete_run, start_run
 from portal.workorders.runpage import LogPage, LogRow, RunPage, StepRow, log_lines, run_page
 from portal.workorders.search import Total, count, search
 from portal.workorders.steps import complete_step, start_step
+from portal.workorders.stopping import any_stop_due, ask_stop, force_stops, stop_deadline, stops_asked
 
 __all__ = [
+    "EXCLUSIONS",
+    "Changed",
     "Checkpoint",
     "ClaimedRun",
     "Created",
     "DataclipRef",
+    "Deed",
     "Evidence",
     "HistoryRow",
     "LogLevel",
@@ -37,6 +58,7 @@ __all__ = [
     "PastStep",
     "PastWorkorder",
     "Pill",
+    "Preview",
     "Priority",
     "ReadFilters",
     "RunLine",
@@ -44,15 +66,20 @@ __all__ = [
     "RunState",
     "SearchField",
     "SearchFilters",
+    "Selection",
     "Sort",
     "StepLine",
     "StepRow",
     "Total",
     "WorkorderState",
+    "any_stop_due",
     "anything_due",
     "append_log",
     "append_logs",
+    "ask_stop",
+    "cancel_by_hand",
     "cancel_run",
+    "cancel_run_by_hand",
     "cancel_workorder",
     "claim",
     "claim_run",
@@ -65,6 +92,7 @@ __all__ = [
     "enqueue",
     "enqueue_many",
     "ensure_log_partitions",
+    "force_stops",
     "forget_bodies",
     "get",
     "index_backlog",
@@ -72,17 +100,27 @@ __all__ = [
     "log_lines",
     "log_text",
     "mark_lost",
+    "mark_run_lost",
+    "mark_steps_lost",
     "prepare_log_partitions",
+    "preview_bulk",
     "read_filters",
     "record_past",
     "request_export",
+    "retry_by_hand",
+    "retry_failed_items",
     "retry_from_start",
     "retry_from_step",
+    "retry_step_by_hand",
+    "run_by_hand",
     "run_page",
     "runs_of",
     "search",
+    "start_bulk",
     "start_run",
     "start_step",
     "step_log_text",
+    "stop_deadline",
+    "stops_asked",
     "write_csv",
 ]
