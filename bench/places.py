@@ -112,6 +112,6 @@ def _other(server: str, name: str) -> str:
 
 
 def _version() -> str:
-    """Changes with what is generated, and so makes the old database useless; the schema is brought up to date."""
+    """Changes with what is generated, and so makes the old database useless; the schema is migrated."""
     sources = sorted(Path(__file__).parent.glob("generat*.py"))
     return hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()[:10]
