@@ -20,7 +20,7 @@ from portal.core.text import N_
 from portal.web import forms
 from portal.web.i18n import zone
 
-DATES = ("received_from", "received_to", "active_from", "active_to")
+DATES = ("received_from", "received_to", "active_from", "active_to", "started_from", "started_to")
 # At home in the same address, but no filters.
 PASSING = {"cursor", "shown", "of", "since", "seen", "new", "empty", "csrf_token"}
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
@@ -76,6 +76,11 @@ def _values(filters: workorders.SearchFilters, typed: Mapping[str, Any]) -> dict
         "in": list(filters.search_in),
         "state": list(filters.states),
         "workflow": [str(id_) for id_ in filters.workflows],
+        "not.state": list(filters.not_states),
+        "not.workflow": [str(id_) for id_ in filters.not_workflows],
+        "error": list(filters.errors),
+        "not.error": list(filters.not_errors),
+        "error_group": str(filters.error_group or ""),
         "work_order": str(filters.work_order or ""),
         "sort": str(filters.sort),
     }

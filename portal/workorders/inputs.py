@@ -26,6 +26,7 @@ from portal.workorders.models import WorkorderState
 
 LONGEST_TERM = 200
 LONGEST_LIST = 100
+LONGEST_ERROR = 200
 
 
 class SearchField(StrEnum):
@@ -59,7 +60,12 @@ class Sort(StrEnum):
 EVERYWHERE = tuple(SearchField)
 _MESSAGES = {
     "states": N_("One of these states does not exist."),
+    "not_states": N_("One of these states does not exist."),
     "workflows": N_("One of these is not the id of a workflow."),
+    "not_workflows": N_("One of these is not the id of a workflow."),
+    "errors": N_("A type of error has at most 200 characters."),
+    "not_errors": N_("A type of error has at most 200 characters."),
+    "error_group": N_("This is not the id of a group of errors."),
     "q": N_("A search term has at most 200 characters."),
     "search_in": N_("A term can be sought in: id, body, log, name."),
     "work_order": N_("This is not the id of a work order."),
@@ -70,6 +76,7 @@ _REVERSED = N_("The end lies before the beginning.")
 
 Early = Annotated[datetime | None, BeforeValidator(names.read_start)]
 Late = Annotated[datetime | None, BeforeValidator(names.read_end)]
+ErrorType = Annotated[str, Field(min_length=1, max_length=LONGEST_ERROR)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +90,32 @@ class Pill:
 class SearchFilters(BaseModel):
     """Which work orders are wanted, and in which order.
 
-    Filters join with AND; the places of a term with OR. No state, or all of them: no
-    filter. `search_in` counts only with a term; then an empty one finds nothing.
-    Naive times are read as UTC, a bare date as the whole day. Reads the names of the
-    address, of the specification, and its own. Unknown keys are ignored.
+    Filters join with AND; the places of a term, and the values of one list, with OR. What
+    a `not_…` list names is left out. `errors` are types of error of the newest run;
+    `error_group` a group that one of the runs belongs to; `started_…` the start of the
+    newest run that has started. No state, or all of them: no filter. `search_in` counts
+    only with a term; then an empty one finds nothing. Naive times are read as UTC, a bare
+    date as the whole day. Reads the names of the address, of the specification, and its
+    own. Unknown keys are ignored.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     states: tuple[WorkorderState, ...] = Field((), max_length=LONGEST_LIST)
+    not_states: tuple[WorkorderState, ...] = Field((), max_length=LONGEST_LIST)
     workflows: tuple[uuid.UUID, ...] = Field((), max_length=LONGEST_LIST)
+    not_workflows: tuple[uuid.UUID, ...] = Field((), max_length=LONGEST_LIST)
+    errors: tuple[ErrorType, ...] = Field((), max_length=LONGEST_LIST)
+    not_errors: tuple[ErrorType, ...] = Field((), max_length=LONGEST_LIST)
+    error_group: uuid.UUID | None = None
     q: str = Field("", max_length=LONGEST_TERM)
     search_in: tuple[SearchField, ...] = EVERYWHERE
     received_from: Early = None
     received_to: Late = None
     active_from: Early = None
     active_to: Late = None
+    started_from: Early = None
+    started_to: Late = None
     work_order: uuid.UUID | None = None
     sort: Sort = Sort.ACTIVE_DESC
 
@@ -107,7 +124,7 @@ class SearchFilters(BaseModel):
     def _use_own_names(cls, data: Any) -> Any:
         return names.normalise(data)[0] if isinstance(data, Mapping) else data
 
-    @field_validator("states", "search_in")
+    @field_validator("states", "not_states", "search_in")
     @classmethod
     def _in_order(cls, chosen: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:
         return tuple(sorted(set(chosen), key=list(type(chosen[0])).index)) if chosen else ()
@@ -117,12 +134,12 @@ class SearchFilters(BaseModel):
     def _all_is_none(cls, chosen: tuple[WorkorderState, ...]) -> tuple[WorkorderState, ...]:
         return () if len(chosen) == len(WorkorderState) else chosen
 
-    @field_validator("workflows")
+    @field_validator("workflows", "not_workflows", "errors", "not_errors")
     @classmethod
-    def _once_each(cls, chosen: tuple[uuid.UUID, ...]) -> tuple[uuid.UUID, ...]:
+    def _once_each(cls, chosen: tuple[Any, ...]) -> tuple[Any, ...]:
         return tuple(sorted(set(chosen)))
 
-    @field_validator("received_to", "active_to")
+    @field_validator("received_to", "active_to", "started_to")
     @classmethod
     def _not_reversed(cls, end: datetime | None, info: Any) -> datetime | None:
         start = info.data.get(info.field_name.replace("_to", "_from"))

@@ -9,15 +9,19 @@ from __future__ import annotations
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 
 from portal.core import db
 from portal.workorders.inputs import SearchFilters
+from portal.workorders.models import WorkorderState
 
 # ruff: noqa: S608 - statements are put together from constants of this package; values are always bound.
+
+# How far a worker's clock may be off: a start implies that the work order moved about then.
+CLOCKS = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +76,17 @@ def where(wanted: Wanted, *, lists: bool = True) -> Where:
     filters = wanted.filters
     found = Where()
     found.add("w.project_id = :project_id", project_id=wanted.project_id)
-    if lists and filters.states:
-        found.add("w.state = ANY(:states)", states=list(filters.states))
-    if lists and filters.workflows:
-        found.add("w.workflow_id = ANY(:workflows)", workflows=list(filters.workflows))
+    states, workflows = _states(filters), _workflows(filters)
+    if lists and states is not None:
+        found.add("w.state = ANY(:states)", states=states)
+    if lists and workflows is not None:
+        found.add("w.workflow_id = ANY(:workflows)", workflows=workflows)
+    if filters.not_workflows and not filters.workflows:
+        found.add("w.workflow_id <> ALL(:not_workflows)", not_workflows=list(filters.not_workflows))
     if filters.work_order:
         found.add("w.id = :work_order", work_order=filters.work_order)
     _add_times(found, wanted)
+    _add_runs(found, filters)
     if wanted.after:
         sign = "<" if filters.sort.descending else ">"
         found.add(
@@ -87,6 +95,54 @@ def where(wanted: Wanted, *, lists: bool = True) -> Where:
             after_id=wanted.after.id,
         )
     return found
+
+
+def _states(filters: SearchFilters) -> list[str] | None:
+    """The states that may pass, with those left out taken away; None for any."""
+    if not filters.states and not filters.not_states:
+        return None
+    return [state for state in filters.states or WorkorderState if state not in filters.not_states]
+
+
+def _workflows(filters: SearchFilters) -> list[uuid.UUID] | None:
+    """The workflows that may pass, with those left out taken away; None for any."""
+    left = [id_ for id_ in filters.workflows if id_ not in filters.not_workflows]
+    return left if filters.workflows else None
+
+
+def _add_runs(found: Where, filters: SearchFilters) -> None:
+    """What is asked of the runs. Where the matches may be few, the planner can begin at them."""
+    if filters.errors:
+        found.add(_HAS_ERROR)
+        found.add(f"{_NEWEST_ERROR} = ANY(:errors)", errors=list(filters.errors))
+    if filters.not_errors:
+        found.add(f"coalesce({_NEWEST_ERROR}, '') <> ALL(:not_errors)", not_errors=list(filters.not_errors))
+    if filters.error_group:
+        found.add(_IN_GROUP, error_group=filters.error_group)
+    if filters.started_from:
+        found.add(f"{_NEWEST_START} >= :started_from", started_from=filters.started_from)
+        found.add("w.last_activity >= :active_since", active_since=_moved(filters.started_from, -CLOCKS))
+    if filters.started_to:
+        found.add(f"{_NEWEST_START} <= :started_to", started_to=filters.started_to)
+        found.add("w.inserted_at <= :received_until", received_until=_moved(filters.started_to, CLOCKS))
+
+
+def _moved(moment: datetime, by: timedelta) -> datetime:
+    try:
+        return moment + by
+    except OverflowError:
+        return moment
+
+
+_HAS_ERROR = """w.id IN (SELECT e.work_order_id FROM runs AS e
+    WHERE e.project_id = :project_id AND e.error_type = ANY(:errors))"""
+_IN_GROUP = """w.id IN (SELECT g.work_order_id FROM runs AS g
+    WHERE g.error_group_id = :error_group AND g.project_id = :project_id)"""
+_NEWEST_ERROR = """(SELECT n.error_type FROM runs AS n WHERE n.work_order_id = w.id
+    ORDER BY n.inserted_at DESC, n.id DESC LIMIT 1)"""
+_NEWEST_START = """(SELECT n.started_at FROM runs AS n
+    WHERE n.work_order_id = w.id AND n.started_at IS NOT NULL
+    ORDER BY n.inserted_at DESC, n.id DESC LIMIT 1)"""
 
 
 def _add_times(found: Where, wanted: Wanted) -> None:
@@ -112,7 +168,8 @@ def keys(wanted: Wanted, extra: Where | None = None) -> list[Key]:
 def keys_sql(wanted: Wanted, extra: Where | None = None) -> tuple[str, dict[str, Any]]:
     """The statement of `keys`, with columns id and at, and its values."""
     filters = wanted.filters
-    merged = filters.sort.column == "last_activity" and bool(filters.states or filters.workflows)
+    states, workflows = _states(filters), _workflows(filters)
+    merged = filters.sort.column == "last_activity" and (states is not None or workflows is not None)
     found = where(wanted, lists=not merged)
     for condition in extra.conditions if extra else ():
         found.add(condition)
@@ -120,14 +177,14 @@ def keys_sql(wanted: Wanted, extra: Where | None = None) -> tuple[str, dict[str,
     if not merged:
         return _scan(found, wanted), values
     sources = []
-    if filters.states:
+    if states is not None:
         sources.append("unnest(CAST(:states AS text[])) AS s (state)")
         found.add("w.state = s.state")
-        values |= {"states": list(filters.states)}
-    if filters.workflows:
+        values |= {"states": states}
+    if workflows is not None:
         sources.append("unnest(CAST(:workflows AS uuid[])) AS f (workflow_id)")
         found.add("w.workflow_id = f.workflow_id")
-        values |= {"workflows": list(filters.workflows)}
+        values |= {"workflows": workflows}
     statement = (
         f"SELECT k.id, k.at FROM {' CROSS JOIN '.join(sources)} "
         f"CROSS JOIN LATERAL ({_scan(found, wanted)}) AS k ORDER BY {wanted.order}{wanted.limit_sql}"

@@ -203,6 +203,20 @@ class Run(Timestamps, Base):
             sa.text("finished_at DESC"),
             postgresql_where=sa.text("error_group_id IS NOT NULL"),
         ),
+        sa.Index(
+            "ix_runs_ungrouped",
+            "updated_at",
+            postgresql_where=sa.text(
+                "error_group_id IS NULL AND state IN ('failed', 'crashed', 'killed', 'exception', 'lost')"
+            ),
+        ),
+        sa.Index(
+            "ix_runs_error",
+            "project_id",
+            "error_type",
+            sa.text("inserted_at DESC"),
+            postgresql_where=sa.text("error_type IS NOT NULL"),
+        ),
         {"postgresql_with": dict(HOT)},
     )
 

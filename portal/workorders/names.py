@@ -14,11 +14,18 @@ ADDRESS = {
     "q": "q",
     "search_in": "in",
     "states": "state",
+    "not_states": "not.state",
     "workflows": "workflow",
+    "not_workflows": "not.workflow",
+    "errors": "error",
+    "not_errors": "not.error",
+    "error_group": "error_group",
     "received_from": "received_from",
     "received_to": "received_to",
     "active_from": "active_from",
     "active_to": "active_to",
+    "started_from": "started_from",
+    "started_to": "started_to",
     "work_order": "work_order",
     "sort": "sort",
 }
@@ -36,7 +43,9 @@ _SPEC = {
     "date_before": "active_to",
 }
 _OWN = {name: name for name in ADDRESS} | {short: name for name, short in ADDRESS.items()} | _SPEC
-_LISTS = {"states", "workflows", "search_in"}
+_LISTS = {"states", "not_states", "workflows", "not_workflows", "search_in"}
+# Lists whose values may hold a comma.
+_WHOLE = {"errors", "not_errors"}
 # One boolean per choice, as old addresses have it.
 _FLAGS = dict.fromkeys((state.value for state in WorkorderState), "states")
 _FLAGS |= dict.fromkeys(("id", "body", "log", "name", "dataclip_name"), "search_in")
@@ -89,6 +98,8 @@ def _flag(item: Any) -> Any:
 def _put(known: dict[str, Any], name: str, values: list[Any]) -> None:
     if name in _LISTS:
         known[name] = [*known.get(name, []), *_pieces(values)]
+    elif name in _WHOLE:
+        known[name] = [*known.get(name, []), *(value for value in values if value != "")]
     elif given := [value for value in values if value != ""]:
         known[name] = given[-1]
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 
 from portal.workorders.inputs import EVERYWHERE, Pill, SearchField, SearchFilters, Sort, read_filters
 from portal.workorders.models import WorkorderState
+from portal.workorders.names import clean
 
 moments = st.datetimes(
     min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29), timezones=st.just(UTC)
@@ -20,7 +21,13 @@ moments = st.datetimes(
 filters = st.builds(
     SearchFilters,
     states=st.lists(st.sampled_from(WorkorderState)),
+    not_states=st.lists(st.sampled_from(WorkorderState)),
     workflows=st.lists(st.uuids(), max_size=4),
+    not_workflows=st.lists(st.uuids(), max_size=4),
+    errors=st.lists(st.text(max_size=200).map(clean).filter(bool), max_size=4),
+    not_errors=st.lists(st.text(max_size=200).map(clean).filter(bool), max_size=4),
+    error_group=st.none() | st.uuids(),
+    started_from=st.none() | moments,
     q=st.text(max_size=200),
     search_in=st.lists(st.sampled_from(SearchField)),
     received_from=st.none() | moments,
@@ -49,7 +56,7 @@ def test_json_says_all_that_the_filters_say(chosen: SearchFilters) -> None:
 
 @given(filters)
 def test_removing_every_pill_leaves_nothing_but_the_order(chosen: SearchFilters) -> None:
-    for _ in range(20):
+    for _ in range(40):
         if not chosen.pills:
             break
         left = chosen.without(chosen.pills[0])
@@ -166,7 +173,12 @@ def test_a_plus_sign_that_became_a_blank_is_still_a_zone() -> None:
     ("name", "value"),
     [
         ("state", "sucess"),
+        ("not.state", "sucess"),
         ("workflow", "42"),
+        ("not.workflow", "42"),
+        ("error", "x" * 201),
+        ("error_group", "x"),
+        ("started_to", "soon"),
         ("work_order", "x"),
         ("q", "x" * 201),
         ("in", "everywhere"),
