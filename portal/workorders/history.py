@@ -11,7 +11,13 @@ import sqlalchemy as sa
 
 from portal.core import db
 from portal.core.errors import NotFound
+from portal.core.text import N_
 from portal.workorders.evidence import Evidence
+
+UNFINISHED = ("pending", "running")
+# Why a work order or step that has ended cannot be retried, in words for people (workorders §10.5).
+ERASED = N_("Its input was erased or never kept, so it cannot be retried.")
+GONE = N_("Its workflow was deleted, so it cannot be retried.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,18 @@ class HistoryRow:
     last_finished_at: datetime | None
     evidence: tuple[Evidence, ...] = ()
 
+    @property
+    def ended(self) -> bool:
+        """Whether it neither waits nor runs: only then a retry is offered (workorders §10.5)."""
+        return self.state not in UNFINISHED
+
+    @property
+    def no_retry(self) -> str | None:
+        """Why it cannot be retried from its start although it has ended; None when it can."""
+        if self.workflow_deleted:
+            return GONE
+        return ERASED if self.dataclip is None or self.dataclip.wiped else None
+
 
 @dataclass(frozen=True, slots=True)
 class StepLine:
@@ -60,6 +78,11 @@ class StepLine:
     input_dataclip_id: uuid.UUID | None
     input_wiped: bool
 
+    @property
+    def retryable(self) -> bool:
+        """Whether its input is still there to be run again (workorders §10.1.1)."""
+        return self.input_dataclip_id is not None and not self.input_wiped
+
 
 @dataclass(frozen=True, slots=True)
 class RunLine:
@@ -74,6 +97,11 @@ class RunLine:
     started_at: datetime | None
     finished_at: datetime | None
     steps: tuple[StepLine, ...]
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it can still be cancelled (workorders §12.1)."""
+        return self.state == "available"
 
 
 _ROWS = sa.text("""
