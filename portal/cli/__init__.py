@@ -9,7 +9,7 @@ from __future__ import annotations
 import click
 from flask_migrate.cli import db as database_group
 
-from portal.cli import background, demo, first_start, projects, users
+from portal.cli import background, demo, first_start, projects, tokens, users
 from portal.core.errors import PortalError
 
 
@@ -36,5 +36,6 @@ group.add_command(background.worker)
 group.add_command(demo.demo)
 group.add_command(first_start.first_start)
 group.add_command(projects.projects)
+group.add_command(tokens.tokens)
 group.add_command(users.users)
 group.add_command(users.members)

@@ -29,6 +29,7 @@ TITLES = {
     405: N_("Not possible here"),
     409: N_("This has changed"),
     413: N_("Too large"),
+    415: N_("That request could not be read"),
     422: N_("Please check your input"),
     429: N_("Too many requests"),
     500: N_("Something went wrong"),
@@ -83,6 +84,7 @@ def _plain(status: int) -> str:
         404: N_("There is nothing at this address."),
         405: N_("This address does not take that kind of request."),
         413: N_("What you sent is too large."),
+        415: N_("This address takes JSON: send it with Content-Type: application/json."),
         429: N_("Too many requests. Wait a moment and try again."),
     }
     return texts.get(status, N_("The request could not be answered."))
@@ -97,7 +99,9 @@ def _stale_token(error: CSRFError) -> Response:
 
 def _to_log_in(error: PortalError) -> Response:
     if wants_json():
-        return answer(401, error.code, error.message)
+        response = answer(401, error.code, error.message)
+        response.headers["WWW-Authenticate"] = "Bearer"
+        return response
     target = request.full_path.rstrip("?") if request.method == "GET" and not render.is_partial() else None
     where = url_for("accounts.login_page", next=target)
     if render.is_htmx():
@@ -111,7 +115,7 @@ def answer(status: int, code: str, message: str, *, fields: Any = None) -> Respo
     """An error answer in the form that the caller reads: JSON, alert fragment or page."""
     if wants_json():
         body = {"error": code, "message": message, "request_id": g.get("request_id")}
-        return make_response(jsonify(body | ({"details": fields} if fields else {})), status)
+        return make_response(jsonify(body | ({"errors": fields} if fields else {})), status)
     lines = [text for texts in fields.values() for text in texts] if fields else []
     values = {
         "status": status,

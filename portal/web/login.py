@@ -1,7 +1,8 @@
-"""Who the request is from: Flask-Login over server-side session rows.
+"""Who the request is from: Flask-Login over server-side session rows, or a bearer token under /api.
 
 The cookie holds a random token; the row behind it can be listed and revoked, and a
-blocked account's sessions die at once (dataclips-and-accounts §5.2).
+blocked account's sessions die at once (dataclips-and-accounts §5.2). Under /api cookies
+count for nothing: the header alone says who asks (dataclips-and-accounts §5.4).
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ from flask_login import LoginManager, current_user, login_user, logout_user
 
 from portal import accounts
 from portal.core.access import Actor
-from portal.web import render
+from portal.web import protection, render
 
 manager = LoginManager()
+API = "/api/"
 # What somebody may reach who still has the one-time password of the first start.
 BEFORE_NEW_PASSWORD = {
     "accounts.password",
@@ -75,12 +77,32 @@ def _load(token: str) -> SignedIn | None:
 
 def _know_the_actor() -> None:
     g.standing = None
-    g.actor = current_user.actor if current_user.is_authenticated else None
+    g.actor = None
+    if request.path.startswith(API):
+        g.actor = _bearer()
+    elif current_user.is_authenticated:
+        g.actor = current_user.actor
+
+
+def _bearer() -> Actor | None:
+    """Whom the Authorization header names; None without one. Raises NotSignedIn for a bad token.
+
+    Bad ones are counted per address, and answered 429 past the limit of log-ins.
+    """
+    given = request.headers.get("Authorization")
+    if given is None:
+        return None
+    scheme, _, token = given.partition(" ")
+    user = accounts.user_of_token(token.strip()) if scheme.lower() == "bearer" else None
+    if user is None:
+        protection.refuse_bad_token()
+    return accounts.actor_of(user)
 
 
 def _replace_one_time_password() -> ResponseReturnValue | None:
     if (
         g.actor is None
+        or request.path.startswith(API)
         or not current_user.user.password_is_one_time
         or request.endpoint in BEFORE_NEW_PASSWORD
     ):

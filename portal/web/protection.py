@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from flask import Flask, current_app, request
 from flask_limiter import Limiter
 from flask_limiter.util import get_remote_address
 from flask_wtf import CSRFProtect
 
-from portal.core.errors import NotAllowed
+from portal.core.errors import NotAllowed, NotSignedIn
 from portal.core.text import N_
 
 if TYPE_CHECKING:
@@ -19,7 +19,8 @@ csrf = CSRFProtect()
 limiter = Limiter(get_remote_address, headers_enabled=False)
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 # Marked on a blueprint whose callers carry no cookie: webhooks, the token API.
-NO_COOKIE_PREFIXES = ("/i/",)
+BAD_TOKEN = N_("This token is unknown, was revoked, or its account is blocked.")
+NO_COOKIE_PREFIXES = ("/i/", "/api/")
 
 
 def _per_minute() -> str:
@@ -33,6 +34,15 @@ def _account() -> str:
 # Guessing is limited per address and per account; without the counter log-in is refused (503).
 log_in_by_address = limiter.limit(_per_minute, scope="log-in")
 log_in_by_account = limiter.limit(_per_minute, key_func=_account, scope="log-in-account")
+
+
+@limiter.shared_limit(_per_minute, scope="bad-token")
+def refuse_bad_token() -> NoReturn:
+    """Count one bad API token of this address, whatever it asked for, and refuse it.
+
+    Raises NotSignedIn, or RateLimitExceeded (429) past the limit.
+    """
+    raise NotSignedIn(BAD_TOKEN)
 
 
 def init_app(app: Flask, settings: Settings) -> None:
