@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     run_grace_period_seconds: int = Field(
         10, ge=0, le=3600, description="Added to a run's time before it counts as lost."
     )
+    run_stop_seconds: int = Field(
+        30, ge=0, le=3600, description="Time that a run has to stop when asked, before it is killed."
+    )
     login_attempts_per_minute: int = Field(
         10, ge=1, le=1000, description="Log-in attempts allowed per minute, per account and per address."
     )

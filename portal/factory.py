@@ -67,6 +67,7 @@ def _configure_core(settings: Settings) -> None:
         dataclip_bytes=settings.max_dataclip_size_mb * 1_000_000,
         run_seconds=settings.max_run_duration_seconds,
         run_grace_seconds=settings.run_grace_period_seconds,
+        run_stop_seconds=settings.run_stop_seconds,
         purge_after_days=settings.purge_deleted_after_days,
     )
 

@@ -27,6 +27,13 @@ PERIODICS = (
         in_ticker=True,
     ),
     Periodic("workorders.mark_lost", timedelta(minutes=1), workorders.mark_lost, in_ticker=True),
+    Periodic(
+        "workorders.force_stops",
+        timedelta(seconds=10),
+        workorders.force_stops,
+        due=workorders.any_stop_due,
+        in_ticker=True,
+    ),
     Periodic("workorders.prepare_log_partitions", time(2, 50), workorders.prepare_log_partitions),
     Periodic("operations.prune", time(3, 10), operations.prune),
     Periodic("accounts.delete_expired_tokens", time(3, 20), accounts.delete_expired_tokens),

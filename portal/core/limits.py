@@ -13,6 +13,7 @@ class Limits:
     dataclip_bytes: int = 10_000_000
     run_seconds: int = 300
     run_grace_seconds: int = 10
+    run_stop_seconds: int = 30
     purge_after_days: int = 7
     page_size: int = 25
 

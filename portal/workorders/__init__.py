@@ -38,6 +38,19 @@ from portal.workorders.running import complete_run, start_run
 from portal.workorders.runpage import LogPage, LogRow, RunPage, StepRow, log_lines, run_page
 from portal.workorders.search import Total, count, search
 from portal.workorders.steps import complete_step, start_step
+from portal.workorders.view_counts import count_views
+from portal.workorders.view_inputs import NewView, ViewRename
+from portal.workorders.views import (
+    View,
+    change_view,
+    create_view,
+    delete_view,
+    find_view,
+    get_view,
+    list_views,
+    rename_view,
+    share_view,
+)
 from portal.workorders.stopping import any_stop_due, ask_stop, force_stops, stop_deadline, stops_asked
 
 __all__ = [
@@ -54,6 +67,7 @@ __all__ = [
     "LogPage",
     "LogRow",
     "NewRun",
+    "NewView",
     "PastLine",
     "PastStep",
     "PastWorkorder",
@@ -71,6 +85,8 @@ __all__ = [
     "StepLine",
     "StepRow",
     "Total",
+    "View",
+    "ViewRename",
     "WorkorderState",
     "any_stop_due",
     "anything_due",
@@ -81,22 +97,29 @@ __all__ = [
     "cancel_run",
     "cancel_run_by_hand",
     "cancel_workorder",
+    "change_view",
     "claim",
     "claim_run",
     "complete_run",
     "complete_step",
     "count",
+    "count_views",
     "create_for_trigger",
     "create_manual",
+    "create_view",
+    "delete_view",
     "dequeue",
     "enqueue",
     "enqueue_many",
     "ensure_log_partitions",
+    "find_view",
     "force_stops",
     "forget_bodies",
     "get",
+    "get_view",
     "index_backlog",
     "index_due",
+    "list_views",
     "log_lines",
     "log_text",
     "mark_lost",
@@ -106,6 +129,7 @@ __all__ = [
     "preview_bulk",
     "read_filters",
     "record_past",
+    "rename_view",
     "request_export",
     "retry_by_hand",
     "retry_failed_items",
@@ -116,6 +140,7 @@ __all__ = [
     "run_page",
     "runs_of",
     "search",
+    "share_view",
     "start_bulk",
     "start_run",
     "start_step",

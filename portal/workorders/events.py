@@ -16,10 +16,12 @@ WORKORDER_CREATED = "workorder-created"
 WORKORDER_UPDATED = "workorder-updated"
 RUN_CREATED = "run-created"
 RUN_UPDATED = "run-updated"
+RUN_STOP_ASKED = "run-stop-asked"
 STEP_STARTED = "step-started"
 STEP_COMPLETED = "step-completed"
 LOG_APPENDED = "log-appended"
 DATACLIP_UPDATED = "dataclip-updated"
+ERROR_GROUP_CHANGED = "error-group-changed"
 
 _told: WeakKeyDictionary[Unit, set[tuple[str, str, uuid.UUID]]] = WeakKeyDictionary()
 

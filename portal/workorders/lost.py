@@ -9,14 +9,15 @@ import sqlalchemy as sa
 import structlog
 
 from portal.core import clock, db
+from portal.core.db import Unit
 from portal.core.limits import limits
-from portal.workorders import rows
-from portal.workorders.models import RunState, Step
+from portal.workorders import rows, steps
+from portal.workorders.models import FINAL, RunState, Step
 from portal.workorders.rows import LockedRun
 
 log = structlog.get_logger(__name__)
 
-LOST = "lost"
+BUSY = (RunState.CLAIMED, RunState.STARTED)
 
 # Available runs have neither time, so they never match. Old runs without options have the system's maximum.
 _OVERDUE = sa.text("""
@@ -26,12 +27,6 @@ _OVERDUE = sa.text("""
           + coalesce(CAST(options ->> 'run_timeout_ms' AS bigint), :max_ms) * interval '1 millisecond'
           + :grace_ms * interval '1 millisecond' < :now
     ORDER BY id
-""")
-_CLOSE_STEPS = sa.text("""
-    UPDATE steps s SET exit_reason = 'lost', finished_at = :now, updated_at = :now
-    FROM run_steps rs
-    WHERE rs.run_id = :run_id AND s.id = rs.step_id AND s.exit_reason IS NULL
-    RETURNING s.id
 """)
 _CLOSE_ORPHANS = sa.text("""
     UPDATE steps SET exit_reason = 'lost', finished_at = :now, updated_at = :now
@@ -78,19 +73,45 @@ def _mark(run_id: uuid.UUID) -> bool:
         run = rows.try_lock_run(run_id)
         if run is None or not _overdue(run):
             return False
-        now = clock.now()
-        error_type = _error_type(run.state)
-        rows.change_run(unit, run, RunState.LOST, now=now, finished_at=now, error_type=error_type)
-        for step_id in db.session().scalars(_CLOSE_STEPS, {"run_id": run_id, "now": now}):
-            rows.forget(Step, step_id)
-        unit.after_commit(_measure, run_id, error_type)
+        _give_up(unit, run)
     return True
+
+
+def mark_run_lost(run_id: uuid.UUID) -> bool:
+    """Give up one claimed or started run whose worker is known to be gone, whatever its time.
+
+    False when it waits or has ended: then nothing changes. Its unfinished steps become
+    lost with it (workorders §11.4, §11.5). Raises NotFound.
+    """
+    with db.unit_of_work() as unit:
+        run = rows.lock_run(run_id)
+        if run.state not in BUSY:
+            return False
+        _give_up(unit, run)
+    return True
+
+
+def mark_steps_lost(run_id: uuid.UUID) -> int:
+    """Close the steps that a finished run left open, without waiting for the grace period (§11.8).
+
+    Answers how many; 0 while the run is unfinished. Raises NotFound.
+    """
+    with db.unit_of_work():
+        run = rows.lock_run(run_id)
+        return steps.close_open(run_id, steps.LOST, now=clock.now()) if run.state in FINAL else 0
+
+
+def _give_up(unit: Unit, run: LockedRun) -> None:
+    now, error_type = clock.now(), _error_type(run.state)
+    rows.change_run(unit, run, RunState.LOST, now=now, finished_at=now, error_type=error_type)
+    steps.close_open(run.id, steps.LOST, now=now)
+    unit.after_commit(_measure, run.id, error_type)
 
 
 def _overdue(run: LockedRun) -> bool:
     """The question of the list, asked again under the lock: the run may have started meanwhile."""
     since = run.started_at or run.claimed_at
-    if run.state not in (RunState.CLAIMED, RunState.STARTED) or since is None:
+    if run.state not in BUSY or since is None:
         return False
     allowed = (run.options or {}).get("run_timeout_ms") or limits().run_seconds * 1000
     return since + timedelta(milliseconds=int(allowed) + _grace_ms()) < clock.now()

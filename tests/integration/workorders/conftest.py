@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
+from flask import Flask
 from redis import Redis
 
 from portal.core.events import channel
@@ -29,3 +31,21 @@ def news(queue: Redis) -> Iterator[News]:
         subscription.subscribe(channel())
         subscription.get_message(timeout=1)
         yield News(subscription)
+
+
+WORKERS = 4
+
+
+@pytest.fixture
+def at_once(app: Flask) -> Callable[..., list[object]]:
+    """Call `deed(number)` in several threads, each with a connection of its own."""
+
+    def run(deed: Callable[[int], object], times: int = WORKERS) -> list[object]:
+        def one(number: int) -> object:
+            with app.app_context():
+                return deed(number)
+
+        with ThreadPoolExecutor(times) as pool:
+            return list(pool.map(one, range(times)))
+
+    return run

@@ -24,23 +24,6 @@ from portal.workorders.models import UNFINISHED, Run, Workorder
 from tests.support.factories import MadeWorkflow, make_project, make_user, make_workflow
 from tests.support.history import received, run_of
 
-WORKERS = 4
-
-
-@pytest.fixture
-def at_once(app: Flask) -> Callable[..., list[object]]:
-    """Call `deed(number)` in several threads, each with a connection of its own."""
-
-    def run(deed: Callable[[int], object], times: int = WORKERS) -> list[object]:
-        def one(number: int) -> object:
-            with app.app_context():
-                return deed(number)
-
-        with ThreadPoolExecutor(times) as pool:
-            return list(pool.map(one, range(times)))
-
-    return run
-
 
 def made(project: Project | None = None, **columns: object) -> MadeWorkflow:
     flow = make_workflow(project or make_project(), **columns)  # type: ignore[arg-type]
