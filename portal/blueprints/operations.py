@@ -73,12 +73,10 @@ def try_again(project_id: uuid.UUID, operation_id: uuid.UUID) -> Response:
     return _steer(project_id, operation_id, operations.try_again)
 
 
-def _steer(
-    project_id: uuid.UUID, operation_id: uuid.UUID, deed: Callable[[operations.Operation], object]
-) -> Response:
+def _steer(project_id: uuid.UUID, operation_id: uuid.UUID, deed: Callable[..., object]) -> Response:
     operation = operations.get(project_id, operation_id).operation
     access.require("operations:steer", g.actor, operations.Steering(operation, g.standing))
-    deed(operation)
+    deed(operation, actor=g.actor)
     return render.done(
         url_for("operations.show", project_id=project_id, operation_id=operation_id),
         fragment="operations/_progress.html",

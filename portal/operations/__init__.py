@@ -16,22 +16,29 @@ A kind of work is registered once, in its context's `jobs.py`:
 `on_failed` runs in the transaction that ends the operation without success.
 """
 
-from portal.operations.commands import ask_cancel, start, try_again
-from portal.operations.models import Operation, OperationState, Schedule
+from portal.operations.commands import start
+from portal.operations.items import Item, count_not_done, items, record_items
+from portal.operations.models import ItemResult, Operation, OperationItem, OperationState, Schedule
+from portal.operations.once import once
 from portal.operations.policies import Steering
 from portal.operations.queries import Progress, get, list_all, list_recent, list_schedules, list_unfinished
 from portal.operations.registry import handler
-from portal.operations.running import Cancelled, LostLease, Running, Stopping
+from portal.operations.running import Cancelled, LostLease, Paused, Running, Stopping
 from portal.operations.schedules import Periodic, install
+from portal.operations.steering import ask_cancel, pause, resume, try_again
 from portal.operations.sweeping import prune, sweep
 from portal.operations.ticker import run_ticker
 from portal.operations.worker import run_worker
 
 __all__ = [
     "Cancelled",
+    "Item",
+    "ItemResult",
     "LostLease",
     "Operation",
+    "OperationItem",
     "OperationState",
+    "Paused",
     "Periodic",
     "Progress",
     "Running",
@@ -39,14 +46,20 @@ __all__ = [
     "Steering",
     "Stopping",
     "ask_cancel",
+    "count_not_done",
     "get",
     "handler",
     "install",
+    "items",
     "list_all",
     "list_recent",
     "list_schedules",
     "list_unfinished",
+    "once",
+    "pause",
     "prune",
+    "record_items",
+    "resume",
     "run_ticker",
     "run_worker",
     "start",

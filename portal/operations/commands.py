@@ -1,4 +1,4 @@
-"""Starting, cancelling and trying again: what people and other contexts do to operations."""
+"""Starting operations, and ending them without success. Steering one is in `steering`."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import uuid
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import IntegrityError
 
 from portal.core.access import SYSTEM, Actor
-from portal.core.db import Json, lock, session, unit_of_work
-from portal.core.errors import Conflict
+from portal.core.db import Json, session, unit_of_work
 from portal.core.text import N_
 from portal.operations import messenger, news, registry
 from portal.operations.models import UNFINISHED, Operation, OperationState
 from portal.operations.running import NOW
 
-STILL_ON = N_("This has not ended yet, or ended well: there is nothing to try again.")
-ALREADY_ON = N_("The same work is already under way.")
 CANCELLED = N_("Cancelled.")
 
 
@@ -79,45 +75,6 @@ def _insert(values: Json) -> Operation | None:
         .returning(Operation)
     )
     return session().scalars(statement).one_or_none()
-
-
-def ask_cancel(operation: Operation) -> Operation:
-    """Cancel a waiting operation at once; ask a running one to stop after its present batch.
-
-    What is already done stays done. An ended operation is left as it is.
-    """
-    with unit_of_work() as unit:
-        lock(operation)
-        if operation.state == OperationState.QUEUED:
-            end_unhappily(operation, OperationState.CANCELLED, CANCELLED)
-        elif operation.state == OperationState.RUNNING and operation.cancel_asked_at is None:
-            operation.cancel_asked_at = session().scalar(sa.select(NOW))
-        session().flush()
-        unit.after_commit(news.tell, operation.project_id, operation.id)
-    return operation
-
-
-def try_again(operation: Operation) -> Operation:
-    """Queue a failed or cancelled operation anew, with all its attempts, from its checkpoint.
-
-    Raises Conflict when it has not ended, was done, or its unique key is taken by now.
-    """
-    with unit_of_work() as unit:
-        lock(operation)
-        if operation.state not in (OperationState.FAILED, OperationState.CANCELLED):
-            raise Conflict(STILL_ON)
-        moment = session().execute(sa.select(NOW)).scalar_one()
-        operation.state = OperationState.QUEUED
-        operation.attempt = 0
-        operation.error = operation.finished_at = operation.cancel_asked_at = None
-        operation.run_at = operation.sent_at = moment
-        try:
-            session().flush()
-        except IntegrityError as taken:
-            raise Conflict(ALREADY_ON) from taken
-        unit.after_commit(messenger.send, operation.id, operation.fence, operation.queue)
-        unit.after_commit(news.tell, operation.project_id, operation.id)
-    return operation
 
 
 def end_unhappily(operation: Operation, state: OperationState, error: str) -> None:

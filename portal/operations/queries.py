@@ -49,6 +49,7 @@ class Progress:
             row.total,
             row.message,
             row.cancel_asked_at is not None,
+            row.paused_at is not None,
             self.silent,
         )
         return f"{uuid.uuid5(row.id, repr(seen)).hex[:16]}"

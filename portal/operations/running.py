@@ -31,10 +31,14 @@ class LostLease(Exception):
     """Another worker holds the operation now, or it has ended: the present unit of work must not be saved."""
 
 
-# The next two end a handler between two batches. They are no `Exception`s, so a handler
+# The next three end a handler between two batches. They are no `Exception`s, so a handler
 # that catches the failures of single items does not swallow them.
 class Cancelled(BaseException):
     """Somebody asked to cancel; raised once the batch under way has been committed."""
+
+
+class Paused(BaseException):
+    """Somebody asked to pause; raised once the batch under way has been committed."""
 
 
 class Stopping(BaseException):
@@ -83,14 +87,14 @@ class Running:
         none. What is not given stays as it is. `message` is plain English for people.
 
         Raises LostLease at once when another worker has taken over: the batch rolls back.
-        After the commit raises Cancelled or Stopping out of the `with unit_of_work()`
+        After the commit raises Cancelled, Paused or Stopping out of the `with unit_of_work()`
         block when one of them was asked for; let them pass.
         """
         given = {"checkpoint": checkpoint, "done": done, "total": total, "message": message}
         changes = {name: value for name, value in given.items() if value is not None}
         with unit_of_work() as unit:
-            cancel_asked = self.write(lease_until=NOW + LEASE, **changes).cancel_asked_at is not None
-            unit.after_commit(self._pause, cancel_asked)
+            row = self.write(lease_until=NOW + LEASE, **changes)
+            unit.after_commit(self._obey, row.cancel_asked_at is not None, row.paused_at is not None)
         for name in changes.keys() - {"message"}:
             setattr(self, name, changes[name])
         self.advances += 1
@@ -136,17 +140,19 @@ class Running:
                 raise LostLease
             return row
 
-    def _pause(self, cancel_asked: bool) -> None:
+    def _obey(self, cancel_asked: bool, pause_asked: bool) -> None:
         if self._finishing:
             return
         if cancel_asked:
             raise Cancelled
+        if pause_asked:
+            raise Paused
         if _stop.is_set():
             raise Stopping
 
 
 def claim(operation_id: uuid.UUID) -> Running | None:
-    """Take a due, waiting operation for this process; None when it is gone, held, ended or not due.
+    """Take a due, waiting operation for this process; None when it is gone, held, paused, ended or not due.
 
     One conditional update decides: of many who try at once, one wins.
     """
@@ -155,6 +161,7 @@ def claim(operation_id: uuid.UUID) -> Running | None:
         .where(
             Operation.id == operation_id,
             Operation.state == OperationState.QUEUED,
+            Operation.paused_at.is_(None),
             Operation.run_at <= NOW,
         )
         .values(

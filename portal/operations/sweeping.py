@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any, cast
 
 import sqlalchemy as sa
 import structlog
 
-from portal.core.db import session, try_advisory_lock, unit_of_work
+from portal.core.db import Base, session, try_advisory_lock, unit_of_work
 from portal.core.text import N_
 from portal.operations import messenger, news
 from portal.operations.commands import CANCELLED, end_unhappily
-from portal.operations.models import Operation, OperationState
+from portal.operations.models import OnceKey, Operation, OperationItem, OperationState
 from portal.operations.running import NOW
 
 log = structlog.get_logger(__name__)
 
 UNANSWERED = timedelta(seconds=10)
 BATCH = 1000
+ITEM_BATCH = 10_000
 KEEP_DONE = timedelta(days=7)
 KEEP_FAILED = timedelta(days=30)
+KEEP_KEYS = timedelta(days=1)
 LOST = N_("The workers that did this were lost, each time it was tried.")
 
 
@@ -111,6 +115,7 @@ def _unanswered() -> Sequence[messenger.Message]:
         sa.select(Operation.id)
         .where(
             Operation.state == OperationState.QUEUED,
+            Operation.paused_at.is_(None),
             Operation.run_at <= NOW,
             sa.or_(
                 Operation.sent_at.is_(None),
@@ -133,10 +138,16 @@ def _unanswered() -> Sequence[messenger.Message]:
 
 
 def prune() -> int:
-    """Delete done and cancelled operations after 7 days, failed ones after 30, a thousand at a time."""
+    """Delete done and cancelled operations after 7 days, failed ones after 30, idempotency keys after a day.
+
+    A thousand rows at a time; items go with their operation, in batches before it. Answers
+    how many operations went.
+    """
     total = 0
     while deleted := _prune_batch():
         total += deleted
+    while _prune_keys():
+        pass
     return total
 
 
@@ -151,8 +162,34 @@ def _prune_batch() -> int:
                 sa.and_(failed, Operation.finished_at < NOW - KEEP_FAILED),
             )
         )
+        .order_by(Operation.id)
         .limit(BATCH)
     )
     with unit_of_work():
-        statement = sa.delete(Operation).where(Operation.id.in_(old)).returning(Operation.id)
-        return len(session().execute(statement.execution_options(synchronize_session=False)).all())
+        ids = session().scalars(old).all()
+    while ids and _prune_items(ids):
+        pass
+    return _delete(Operation, Operation.id.in_(ids)) if ids else 0
+
+
+def _prune_items(operation_ids: Sequence[uuid.UUID]) -> int:
+    """Delete some items of ended operations: the cascade would take a million in one transaction."""
+    key = sa.tuple_(OperationItem.operation_id, OperationItem.item_id)
+    some = (
+        sa.select(OperationItem.operation_id, OperationItem.item_id)
+        .where(OperationItem.operation_id.in_(operation_ids))
+        .limit(ITEM_BATCH)
+    )
+    return _delete(OperationItem, key.in_(some))
+
+
+def _prune_keys() -> int:
+    key = sa.tuple_(OnceKey.actor_id, OnceKey.key)
+    old = sa.select(OnceKey.actor_id, OnceKey.key).where(OnceKey.inserted_at < NOW - KEEP_KEYS).limit(BATCH)
+    return _delete(OnceKey, key.in_(old))
+
+
+def _delete(model: type[Base], condition: sa.ColumnElement[bool]) -> int:
+    with unit_of_work():
+        statement = sa.delete(model).where(condition).execution_options(synchronize_session=False)
+        return cast(sa.CursorResult[Any], session().execute(statement)).rowcount

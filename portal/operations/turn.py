@@ -15,7 +15,7 @@ from portal.operations.commands import CANCELLED, end_unhappily
 from portal.operations.heart import beating
 from portal.operations.models import OperationState
 from portal.operations.registry import handler_of
-from portal.operations.running import NOW, Cancelled, LostLease, Running, Stopping, claim
+from portal.operations.running import NOW, Cancelled, LostLease, Paused, Running, Stopping, claim
 
 log = structlog.get_logger(__name__)
 
@@ -51,7 +51,7 @@ def _work(running: Running) -> None:
         log.info("operation_done", done=running.done)
     except LostLease:
         log.warning("operation_lease_lost")
-    except (Cancelled, Stopping, Exception) as ending:
+    except (Cancelled, Paused, Stopping, Exception) as ending:
         # A statement that failed outside any unit leaves the session in a broken transaction.
         session().rollback()
         if running.finished:
@@ -62,7 +62,7 @@ def _work(running: Running) -> None:
 
 def _end(running: Running, ending: BaseException) -> None:
     try:
-        if isinstance(ending, Stopping):
+        if isinstance(ending, Stopping | Paused):
             _hand_back(running)
         elif isinstance(ending, Cancelled):
             _give_up(running, OperationState.CANCELLED, CANCELLED)
@@ -73,10 +73,10 @@ def _end(running: Running, ending: BaseException) -> None:
 
 
 def _hand_back(running: Running) -> None:
-    """Queue it for another worker at once; a stop is nobody's failure, so the attempt is given back."""
+    """Queue it for another worker; a stop or pause is nobody's failure, so the attempt is given back."""
     log.info("operation_handed_back", done=running.done)
     with unit_of_work() as unit:
-        running.write(
+        row = running.write(
             state=OperationState.QUEUED,
             attempt=max(running.attempt - 1, 0),
             lease_until=None,
@@ -84,7 +84,10 @@ def _hand_back(running: Running) -> None:
             run_at=NOW,
             sent_at=NOW,
         )
-        unit.after_commit(messenger.send, running.operation_id, running.fence, running.queue)
+        # Whoever goes on with a paused one sends it.
+        if row.paused_at is None:
+            unit.after_commit(messenger.send, running.operation_id, running.fence, running.queue)
+        unit.after_commit(news.tell, running.project_id, running.operation_id)
 
 
 def _fail(running: Running, error: BaseException) -> None:

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from portal import operations
 from portal.core import broker
+from portal.core.access import SYSTEM
 from portal.core.db import session
 from portal.operations import jobs, messenger, running
 from portal.operations.models import Operation
@@ -97,7 +98,7 @@ def test_an_ended_lease_goes_back_to_the_queue_until_attempts_are_used_up(ledger
 def test_a_lost_operation_that_was_to_be_cancelled_is_cancelled(ledger):
     operation = ledger.start()
     running.claim(operation.id)
-    operations.ask_cancel(ledger.read(operation.id))
+    operations.ask_cancel(ledger.read(operation.id), actor=SYSTEM)
     end_lease(operation.id)
     operations.sweep()
     assert ledger.state(operation) == "cancelled"

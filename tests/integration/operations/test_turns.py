@@ -220,7 +220,7 @@ def test_an_unknown_queue_is_refused(ledger):
 
 def test_a_waiting_operation_is_cancelled_at_once(ledger):
     operation = ledger.start()
-    operations.ask_cancel(operation)
+    operations.ask_cancel(operation, actor=SYSTEM)
     jobs.work(str(operation.id))
     assert ledger.state(operation) == "cancelled"
     assert ledger.effects(operation) == []
@@ -232,7 +232,7 @@ def test_a_running_operation_is_cancelled_after_its_batch(ledger, kinds):
             with unit_of_work():
                 leave_effect(running.operation_id, number)
                 if number == 2:
-                    operations.ask_cancel(session().get_one(Operation, running.operation_id))
+                    operations.ask_cancel(session().get_one(Operation, running.operation_id), actor=SYSTEM)
                 running.advance(checkpoint={"last": number}, done=number)
 
     told = []
@@ -247,7 +247,7 @@ def test_a_running_operation_is_cancelled_after_its_batch(ledger, kinds):
 def test_cancelling_what_has_ended_changes_nothing(ledger):
     operation = ledger.start()
     jobs.work(str(operation.id))
-    operations.ask_cancel(operation)
+    operations.ask_cancel(operation, actor=SYSTEM)
     assert ledger.state(operation) == "done"
 
 
@@ -267,7 +267,7 @@ def test_trying_again_goes_on_at_the_checkpoint(ledger, kinds):
     jobs.work(str(operation.id))
     assert ledger.state(operation) == "failed"
     failing.clear()
-    operations.try_again(operation)
+    operations.try_again(operation, actor=SYSTEM)
     jobs.work(str(operation.id))
     assert ledger.effects(operation) == [1, 2, 3]
     row = ledger.read(operation.id)
@@ -277,14 +277,14 @@ def test_trying_again_goes_on_at_the_checkpoint(ledger, kinds):
 def test_trying_again_is_refused_for_what_is_on_or_done(ledger):
     operation = ledger.start(unique_key="only")
     with pytest.raises(Conflict):
-        operations.try_again(operation)
-    operations.ask_cancel(operation)
+        operations.try_again(operation, actor=SYSTEM)
+    operations.ask_cancel(operation, actor=SYSTEM)
     twin = ledger.start(unique_key="only")
     with pytest.raises(Conflict):
-        operations.try_again(operation)
+        operations.try_again(operation, actor=SYSTEM)
     jobs.work(str(twin.id))
     with pytest.raises(Conflict):
-        operations.try_again(twin)
+        operations.try_again(twin, actor=SYSTEM)
 
 
 @pytest.mark.parametrize("hours", [-1, 1])

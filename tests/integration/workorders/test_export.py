@@ -16,6 +16,7 @@ from flask import Flask
 from portal import operations, workorders
 from portal.audit import AuditEvent
 from portal.core import broker, clock, storage
+from portal.core.access import SYSTEM
 from portal.core.db import session
 from portal.operations import Operation, turn
 from portal.projects import FileStatus, Project, ProjectFile
@@ -367,7 +368,7 @@ def test_a_failed_export_tried_again_succeeds(
         patched.setattr(jobs, "write_csv", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full")))
         turn.take(file.operation_id)
     assert fresh(file).status == FileStatus.FAILED
-    operations.try_again(operation_of(file))
+    operations.try_again(operation_of(file), actor=SYSTEM)
     assert turn.take(file.operation_id)
     assert fresh(file).status == FileStatus.COMPLETED
     assert content(file) == written(cast.project)
@@ -376,5 +377,5 @@ def test_a_failed_export_tried_again_succeeds(
 def test_cancelling_marks_the_file_failed(scene: tuple[Cast, MadeWorkflow]) -> None:
     cast, _ = scene
     file = ask(cast)
-    operations.ask_cancel(session().get_one(Operation, file.operation_id))
+    operations.ask_cancel(session().get_one(Operation, file.operation_id), actor=SYSTEM)
     assert fresh(file).status == FileStatus.FAILED
