@@ -53,6 +53,27 @@ class ErrorGroup(Timestamps, Base):
             sa.text("last_seen_at DESC"),
             sa.text("id DESC"),
         ),
+        sa.Index(
+            "ix_error_groups_count",
+            "project_id",
+            "state",
+            sa.text("occurrences DESC"),
+            sa.text("id DESC"),
+        ),
+        sa.Index(
+            "ix_error_groups_workflow",
+            "workflow_id",
+            "state",
+            sa.text("last_seen_at DESC"),
+            sa.text("id DESC"),
+        ),
+        sa.Index(
+            "ix_error_groups_workflow_count",
+            "workflow_id",
+            "state",
+            sa.text("occurrences DESC"),
+            sa.text("id DESC"),
+        ),
     )
 
 
