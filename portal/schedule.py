@@ -16,6 +16,7 @@ from portal.operations import Periodic
 
 # A turn of the ticker indexes for so long at most; what is left comes with the next slot.
 INDEX_SECONDS = 2.0
+SORT_SECONDS = 1.0
 
 PERIODICS = (
     Periodic("operations.sweep", timedelta(seconds=5), operations.sweep, in_ticker=True),
@@ -24,6 +25,13 @@ PERIODICS = (
         timedelta(seconds=2),
         partial(workorders.index_due, seconds=INDEX_SECONDS),
         due=workorders.anything_due,
+        in_ticker=True,
+    ),
+    Periodic(
+        "workorders.sort_failures",
+        timedelta(seconds=3),
+        partial(workorders.sort_failures, seconds=SORT_SECONDS),
+        due=workorders.anything_unsorted,
         in_ticker=True,
     ),
     Periodic("workorders.mark_lost", timedelta(minutes=1), workorders.mark_lost, in_ticker=True),
@@ -35,6 +43,7 @@ PERIODICS = (
         in_ticker=True,
     ),
     Periodic("workorders.prepare_log_partitions", time(2, 50), workorders.prepare_log_partitions),
+    Periodic("workorders.delete_expired_exports", time(3, 5), workorders.delete_expired_exports),
     Periodic("operations.prune", time(3, 10), operations.prune),
     Periodic("accounts.delete_expired_tokens", time(3, 20), accounts.delete_expired_tokens),
 )

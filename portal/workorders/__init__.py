@@ -1,5 +1,6 @@
 """Work orders, runs, steps and logs: history, search and export."""
 
+from portal.workorders import jobs as _jobs  # noqa: F401 - registers the work of exports
 from portal.workorders import policies as _policies  # noqa: F401 - registers the permissions
 from portal.workorders.bulk import (
     EXCLUSIONS,
@@ -21,12 +22,32 @@ from portal.workorders.by_hand import (
 from portal.workorders.cancel import cancel_run, cancel_workorder
 from portal.workorders.claiming import ClaimedRun, claim, claim_run
 from portal.workorders.creation import Created, create_for_trigger, create_manual
+from portal.workorders.csv_columns import CSV_COLUMNS
 from portal.workorders.csv_export import Checkpoint, write_csv
 from portal.workorders.evidence import Evidence
+from portal.workorders.export_life import (
+    cancel_export,
+    delete_expired_exports,
+    delete_export,
+    record_download,
+    retry_export,
+)
+from portal.workorders.export_request import ExportFormat, request_export
+from portal.workorders.group_inputs import GroupFilters, GroupSort, NewGroupState
+from portal.workorders.group_models import GroupState
+from portal.workorders.group_sorting import anything_unsorted, sort_failures
+from portal.workorders.groups import (
+    ErrorGroupRow,
+    GroupRun,
+    count_open_groups,
+    get_error_group,
+    group_trend,
+    list_error_groups,
+    runs_of_group,
+)
 from portal.workorders.history import DataclipRef, HistoryRow, RunLine, StepLine, get, runs_of
 from portal.workorders.indexing import anything_due, forget_bodies, index_backlog, index_due
 from portal.workorders.inputs import Pill, ReadFilters, SearchField, SearchFilters, Sort, read_filters
-from portal.workorders.jobs import request_export
 from portal.workorders.logs import append_log, append_logs, log_text, step_log_text
 from portal.workorders.lost import mark_lost, mark_run_lost, mark_steps_lost
 from portal.workorders.models import LogLevel, Priority, RunState, WorkorderState
@@ -38,6 +59,8 @@ from portal.workorders.running import complete_run, start_run
 from portal.workorders.runpage import LogPage, LogRow, RunPage, StepRow, log_lines, run_page
 from portal.workorders.search import Total, count, search
 from portal.workorders.steps import complete_step, start_step
+from portal.workorders.stopping import any_stop_due, ask_stop, force_stops, stop_deadline, stops_asked
+from portal.workorders.triage import set_group_state
 from portal.workorders.view_counts import count_views
 from portal.workorders.view_inputs import NewView, ViewRename
 from portal.workorders.views import (
@@ -51,9 +74,9 @@ from portal.workorders.views import (
     rename_view,
     share_view,
 )
-from portal.workorders.stopping import any_stop_due, ask_stop, force_stops, stop_deadline, stops_asked
 
 __all__ = [
+    "CSV_COLUMNS",
     "EXCLUSIONS",
     "Changed",
     "Checkpoint",
@@ -61,11 +84,18 @@ __all__ = [
     "Created",
     "DataclipRef",
     "Deed",
+    "ErrorGroupRow",
     "Evidence",
+    "ExportFormat",
+    "GroupFilters",
+    "GroupRun",
+    "GroupSort",
+    "GroupState",
     "HistoryRow",
     "LogLevel",
     "LogPage",
     "LogRow",
+    "NewGroupState",
     "NewRun",
     "NewView",
     "PastLine",
@@ -90,10 +120,12 @@ __all__ = [
     "WorkorderState",
     "any_stop_due",
     "anything_due",
+    "anything_unsorted",
     "append_log",
     "append_logs",
     "ask_stop",
     "cancel_by_hand",
+    "cancel_export",
     "cancel_run",
     "cancel_run_by_hand",
     "cancel_workorder",
@@ -103,10 +135,13 @@ __all__ = [
     "complete_run",
     "complete_step",
     "count",
+    "count_open_groups",
     "count_views",
     "create_for_trigger",
     "create_manual",
     "create_view",
+    "delete_expired_exports",
+    "delete_export",
     "delete_view",
     "dequeue",
     "enqueue",
@@ -116,9 +151,12 @@ __all__ = [
     "force_stops",
     "forget_bodies",
     "get",
+    "get_error_group",
     "get_view",
+    "group_trend",
     "index_backlog",
     "index_due",
+    "list_error_groups",
     "list_views",
     "log_lines",
     "log_text",
@@ -128,10 +166,12 @@ __all__ = [
     "prepare_log_partitions",
     "preview_bulk",
     "read_filters",
+    "record_download",
     "record_past",
     "rename_view",
     "request_export",
     "retry_by_hand",
+    "retry_export",
     "retry_failed_items",
     "retry_from_start",
     "retry_from_step",
@@ -139,8 +179,11 @@ __all__ = [
     "run_by_hand",
     "run_page",
     "runs_of",
+    "runs_of_group",
     "search",
+    "set_group_state",
     "share_view",
+    "sort_failures",
     "start_bulk",
     "start_run",
     "start_step",

@@ -34,3 +34,21 @@ def may_retry(_actor: Actor, standing: Standing) -> bool:
 def may_cancel(_actor: Actor, standing: Standing) -> bool:
     """Cancel what waits; as running."""
     return standing.has(MAKERS)
+
+
+@policy("workorders:save_view")
+def may_save_view(_actor: Actor, standing: Standing) -> bool:
+    """Keep views of one's own (workorders §21)."""
+    return standing.has(EVERYONE)
+
+
+@policy("workorders:share_view")
+def may_share_view(_actor: Actor, standing: Standing) -> bool:
+    """Make, change and delete views that the whole project sees (workorders §21)."""
+    return standing.has(MAKERS)
+
+
+@policy("workorders:triage")
+def may_triage(_actor: Actor, standing: Standing) -> bool:
+    """Resolve, ignore and reopen groups of errors (workorders §22.3)."""
+    return standing.has(MAKERS)
