@@ -9,10 +9,12 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
 
-from flask import Blueprint, Response, g, make_response, request, stream_with_context
+from flask import Blueprint, Response, g, make_response, request, stream_with_context, url_for
+from flask_babel import gettext as _
 
 from portal import dataclips, workorders
 from portal.core.errors import NotFound
+from portal.core.limits import limits
 from portal.web import guarded, render
 from portal.web.json_tokens import tokens
 
@@ -51,15 +53,32 @@ def _base(run: workorders.RunPage, step: workorders.StepRow | None) -> dict[str,
         "levels": LEVELS,
         "chosen_levels": _levels(),
         "version": _version(run),
+        "stop_seconds": limits().run_stop_seconds,
     }
 
 
 def _version(run: workorders.RunPage) -> str:
     """Changes whenever the steps' part of the page would look different."""
     steps = [(step.id, step.exit_reason, step.output) for step in run.steps]
-    return hashlib.sha256(repr((run.state, run.work_order_state, run.siblings, steps)).encode()).hexdigest()[
-        :16
-    ]
+    seen = (run.state, run.work_order_state, run.stop_asked_at, run.siblings, steps)
+    return hashlib.sha256(repr(seen).encode()).hexdigest()[:16]
+
+
+@bp.post("/<uuid:run_id>/stop")
+@guarded("workorders:cancel")
+def stop(project_id: uuid.UUID, run_id: uuid.UUID) -> Response:
+    """Ask a working run to stop; the page then says until when (workorders §12.6)."""
+    workorders.ask_stop(project_id, run_id, actor=g.actor)
+    run = workorders.run_page(project_id, run_id)
+    where = url_for("runs.show", project_id=project_id, run_id=run_id)
+    values = _base(run, None) | {"failure": _failure(run)}
+    return render.done(
+        where,
+        fragment="runs/_head.html",
+        toast=_("The run was asked to stop."),
+        event="run-stop-asked",
+        **values,
+    )
 
 
 def _chosen(run: workorders.RunPage) -> workorders.StepRow | None:

@@ -30,6 +30,7 @@ STATES = {
     "exception": ("exception", "triangle-alert", N_("Exception")),
     "lost": ("lost", "unlink", N_("Lost")),
     "claimed": ("pending", "hourglass", N_("Starting")),
+    "stopping": ("killed", "hourglass", N_("Stopping")),
     "done": ("success", "circle-check", N_("Done")),
     "skipped": ("lost", "circle-slash", N_("Skipped")),
     "paused": ("killed", "pause", N_("Paused")),

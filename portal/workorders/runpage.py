@@ -14,6 +14,7 @@ from portal.core import db
 from portal.core.errors import NotFound
 from portal.workorders.history import DataclipRef
 from portal.workorders.models import LogLevel
+from portal.workorders.stopping import BUSY, stop_deadline
 
 MOST_LINES = 500
 
@@ -64,8 +65,17 @@ class RunPage:
     input: DataclipRef | None
     final: DataclipRef | None
     log_lines: int
+    stop_asked_at: datetime | None
+    stop_asked_by_name: str | None
     siblings: tuple[uuid.UUID, ...]
     steps: tuple[StepRow, ...]
+
+    @property
+    def stop_deadline(self) -> datetime | None:
+        """When the portal takes a run away that was asked to stop; None unless it still works."""
+        if self.stop_asked_at is None or self.state not in BUSY:
+            return None
+        return stop_deadline(self.stop_asked_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +105,13 @@ _CLIP = (
 )
 _RUN = sa.text(f"""
     SELECT r.id, r.state, r.error_type, r.priority, r.worker_name, r.inserted_at, r.claimed_at, r.started_at,
-        r.finished_at, r.log_count AS log_lines, r.starting_job_id, r.created_by_id,
+        r.finished_at, r.stop_asked_at, r.log_count AS log_lines, r.starting_job_id, r.created_by_id,
         w.id AS work_order_id, w.state AS work_order_state,
         f.id AS workflow_id, f.name AS workflow_name, f.deleted_at IS NOT NULL AS workflow_deleted,
         t.type AS trigger_type, n.lock_version,
         {_JOB.format("n", "r.starting_job_id")} ->> 'name' AS starting_job_name,
         nullif(trim(concat_ws(' ', u.first_name, u.last_name)), '') AS created_by_name,
+        nullif(trim(concat_ws(' ', s.first_name, s.last_name)), '') AS stop_asked_by_name,
         {_CLIP.format("input")}, {_CLIP.format("final")},
         ARRAY(SELECT o.id FROM runs AS o WHERE o.work_order_id = w.id
             ORDER BY o.inserted_at, o.id) AS siblings
@@ -110,6 +121,7 @@ _RUN = sa.text(f"""
     LEFT JOIN triggers AS t ON t.id = w.trigger_id
     LEFT JOIN snapshots AS n ON n.id = r.snapshot_id
     LEFT JOIN users AS u ON u.id = r.created_by_id
+    LEFT JOIN users AS s ON s.id = r.stop_asked_by_id
     LEFT JOIN dataclips AS dinput ON dinput.id = r.dataclip_id
     LEFT JOIN dataclips AS dfinal ON dfinal.id = r.final_dataclip_id
     WHERE r.id = :run_id AND r.project_id = :project_id
