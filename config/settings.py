@@ -78,6 +78,15 @@ class Settings(BaseSettings):
     purge_deleted_after_days: int = Field(
         7, ge=0, le=365, description="Days between scheduling a deletion and carrying it out."
     )
+    export_retention_days: int = Field(
+        30,
+        ge=1,
+        le=3650,
+        description="Days that exports are kept in projects that keep their history for ever.",
+    )
+    download_link_hours: int = Field(
+        24, ge=1, le=720, description="Hours that a link to a stored file can be used."
+    )
 
     # Logs
     log_level: LogLevel = Field("info", description="Least severe log line that is written.")

@@ -13,7 +13,7 @@ from flask import Flask
 from flask_migrate import Migrate
 from sqlalchemy.orm import configure_mappers
 
-from portal import blueprints, schedule, web
+from portal import api, blueprints, schedule, web
 
 # Every context's tables must be known before the first query.
 from portal.accounts import models as _accounts  # noqa: F401
@@ -54,6 +54,7 @@ def create_app(settings: Settings, process: Process = "web") -> Flask:
     configure_mappers()
     web.init_app(app, settings)
     blueprints.init_app(app)
+    api.init_app(app)
     schedule.init_app(app)
     web.refuse_unguarded_routes(app)
     return app
@@ -69,6 +70,8 @@ def _configure_core(settings: Settings) -> None:
         run_grace_seconds=settings.run_grace_period_seconds,
         run_stop_seconds=settings.run_stop_seconds,
         purge_after_days=settings.purge_deleted_after_days,
+        export_days=settings.export_retention_days,
+        link_hours=settings.download_link_hours,
     )
 
 

@@ -13,70 +13,18 @@ import uuid
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, BinaryIO, cast
-
-import sqlalchemy as sa
-from psycopg import Connection
+from typing import BinaryIO
 
 from portal.core import db
 from portal.core.db import Json
 from portal.projects import Project
+from portal.workorders.csv_columns import STANDARD, header, lines_sql
+from portal.workorders.export_listing import ID_BYTES, as_array, list_ids, read_ids
 from portal.workorders.inputs import SearchFilters
 from portal.workorders.listing import Wanted
-from portal.workorders.search import all_keys_sql
 
 BATCH = 2_000
-# An id as text, and a line feed.
-ID_BYTES = 37
-COLUMNS = (
-    "work_order_id",
-    "workflow",
-    "state",
-    "trigger_type",
-    "input_dataclip_id",
-    "input_dataclip_name",
-    "runs",
-    "last_error_type",
-    "inserted_at",
-    "last_activity",
-    "project",
-)
-_BE_PATIENT = sa.text("SELECT set_config('statement_timeout', '10min', true)")
-HEADER = (",".join(COLUMNS) + "\r\n").encode()
-
-# Whatever a person may have written goes through csv_cell; ids, numbers, times and our own words need not.
-# The error type is that of the newest run. The ids come as one array that the planner can count: from a
-# subquery it expects a handful, and compares every row with every other.
-_LINES = sa.text("""
-    WITH batch AS MATERIALIZED (
-        SELECT id, place FROM unnest(CAST(:ids AS uuid[])) WITH ORDINALITY AS k (id, place)
-    ), found AS MATERIALIZED (
-        SELECT id, project_id, workflow_id, trigger_id, dataclip_id, state, inserted_at, last_activity
-        FROM work_orders WHERE id = ANY(CAST(:ids AS uuid[])) AND project_id = :project_id
-    ), project AS MATERIALIZED (
-        SELECT csv_cell(name) AS cell FROM projects WHERE id = :project_id
-    ), flows AS MATERIALIZED (
-        SELECT id, csv_cell(name) AS cell FROM workflows WHERE project_id = :project_id
-    )
-    SELECT coalesce(string_agg(
-        concat_ws(',',
-            w.id, f.cell, w.state, coalesce(t.type, ''), coalesce(CAST(w.dataclip_id AS text), ''),
-            csv_cell(d.name), coalesce(r.runs, 0), csv_cell(r.error_type),
-            to_char(w.inserted_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-            to_char(w.last_activity AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'),
-            p.cell
-        ) || E'\\r\\n', '' ORDER BY k.place), ''), count(w.id)
-    FROM batch AS k
-    JOIN found AS w ON w.id = k.id
-    CROSS JOIN project AS p
-    JOIN flows AS f ON f.id = w.workflow_id
-    LEFT JOIN triggers AS t ON t.id = w.trigger_id
-    LEFT JOIN dataclips AS d ON d.id = w.dataclip_id
-    LEFT JOIN LATERAL (
-        SELECT count(*) AS runs, (array_agg(error_type ORDER BY inserted_at DESC, id DESC))[1] AS error_type
-        FROM runs WHERE runs.work_order_id = w.id
-    ) AS r ON true
-""")
+COLUMNS = STANDARD
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +56,7 @@ def write_csv(
     cut_off: datetime,
     sink: BinaryIO,
     ids: BinaryIO,
+    columns: tuple[str, ...] = STANDARD,
     checkpoint: Checkpoint | None = None,
     on_batch: Report = lambda _: None,
 ) -> Checkpoint:
@@ -120,61 +69,44 @@ def write_csv(
     """
     reached = checkpoint or Checkpoint()
     if reached.listed is None:
-        reached = _begin(Wanted(project.id, project.number, filters, cut_off=cut_off), sink, ids, on_batch)
+        wanted = Wanted(project.id, project.number, filters, cut_off=cut_off)
+        reached = _begin(wanted, columns, sink, ids, on_batch)
     ids.seek(reached.done * ID_BYTES)
     while reached.done < (reached.listed or 0):
-        reached = _batch(project.id, reached, sink, ids, on_batch)
+        reached = _batch(project.id, columns, reached, sink, ids, on_batch)
     return reached
 
 
-def _begin(wanted: Wanted, sink: BinaryIO, ids: BinaryIO, on_batch: Report) -> Checkpoint:
-    ids.seek(0)
-    ids.truncate()
+def _begin(
+    wanted: Wanted, columns: tuple[str, ...], sink: BinaryIO, ids: BinaryIO, on_batch: Report
+) -> Checkpoint:
     with db.unit_of_work():
-        listed = _list(wanted, ids)
-        sink.write(HEADER)
+        listed = list_ids(wanted, ids)
+        first = header(columns)
+        sink.write(first)
         sink.flush()
-        reached = Checkpoint(listed, 0, 0, len(HEADER))
+        reached = Checkpoint(listed, 0, 0, len(first))
         on_batch(reached)
     return reached
 
 
-def _list(wanted: Wanted, ids: BinaryIO) -> int:
-    """Write the ids of all that pass, a line each; answers their number."""
-    found = all_keys_sql(wanted)
-    if found is None:
-        return 0
-    session = db.session()
-    session.execute(_BE_PATIENT)
-    connection = session.connection()
-    copy = sa.text(f"COPY (SELECT k.id FROM ({found[0]}) AS k) TO STDOUT").bindparams(**found[1])  # noqa: S608
-    compiled = copy.compile(dialect=connection.dialect)
-    listed = 0
-    # The driver's own cursor: SQLAlchemy has no word for COPY.
-    driver = cast(Connection[Any], connection.connection.driver_connection)
-    with driver.cursor() as cursor, cursor.copy(compiled.string, compiled.params) as lines:
-        for line in lines:
-            ids.write(line)
-            listed += 1
-    ids.flush()
-    return listed
-
-
 def _batch(
-    project_id: uuid.UUID, before: Checkpoint, sink: BinaryIO, ids: BinaryIO, on_batch: Report
+    project_id: uuid.UUID,
+    columns: tuple[str, ...],
+    before: Checkpoint,
+    sink: BinaryIO,
+    ids: BinaryIO,
+    on_batch: Report,
 ) -> Checkpoint:
-    asked = min(BATCH, (before.listed or 0) - before.done)
-    block = ids.read(asked * ID_BYTES)
-    if len(block) < asked * ID_BYTES:
-        raise OSError("the list of ids is shorter than it was")
+    asked = read_ids(ids, min(BATCH, (before.listed or 0) - before.done))
     with db.unit_of_work():
-        values = {"ids": "{" + ",".join(block.decode().split()) + "}", "project_id": project_id}
-        lines, rows = db.session().execute(_LINES, values).one()
+        values = {"ids": as_array(asked), "project_id": project_id}
+        lines, rows = db.session().execute(lines_sql(columns), values).one()
         written = lines.encode()
         sink.write(written)
         sink.flush()
         after = Checkpoint(
-            before.listed, before.done + asked, before.rows + rows, before.length + len(written)
+            before.listed, before.done + len(asked), before.rows + rows, before.length + len(written)
         )
         on_batch(after)
     return after

@@ -13,10 +13,9 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 
-from portal import operations, workorders
+from portal import audit, operations, workorders
 from portal.audit import AuditEvent
 from portal.core import broker, clock, storage
-from portal.core.access import SYSTEM
 from portal.core.db import session
 from portal.operations import Operation, turn
 from portal.projects import FileStatus, Project, ProjectFile
@@ -194,7 +193,7 @@ def test_a_refused_request_leaves_nothing(
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError
 
-    monkeypatch.setattr(jobs.audit, "record", refuse)
+    monkeypatch.setattr(audit, "record", refuse)
     with pytest.raises(RuntimeError):
         workorders.request_export(cast.project, SearchFilters(), actor=cast.actor(cast.owner))
     for table in (ProjectFile, Operation, AuditEvent):
@@ -342,7 +341,7 @@ def test_a_full_disk_fails_with_a_reason_and_leaves_no_bytes(
 
     monkeypatch.setattr(csv_export.Checkpoint, "to_json", full)
     turn.take(file.operation_id)
-    assert fresh(file).status == FileStatus.FAILED
+    assert (fresh(file).status, fresh(file).error) == (FileStatus.FAILED, jobs.NO_ROOM)
     operation = operation_of(file)
     assert (operation.state, operation.error) == ("failed", jobs.NO_ROOM)
     for end in ("csv", "ids"):
@@ -368,7 +367,7 @@ def test_a_failed_export_tried_again_succeeds(
         patched.setattr(jobs, "write_csv", lambda *_, **__: (_ for _ in ()).throw(OSError(28, "full")))
         turn.take(file.operation_id)
     assert fresh(file).status == FileStatus.FAILED
-    operations.try_again(operation_of(file), actor=SYSTEM)
+    workorders.retry_export(cast.project.id, file.id, actor=cast.actor(cast.owner))
     assert turn.take(file.operation_id)
     assert fresh(file).status == FileStatus.COMPLETED
     assert content(file) == written(cast.project)
@@ -377,5 +376,6 @@ def test_a_failed_export_tried_again_succeeds(
 def test_cancelling_marks_the_file_failed(scene: tuple[Cast, MadeWorkflow]) -> None:
     cast, _ = scene
     file = ask(cast)
-    operations.ask_cancel(session().get_one(Operation, file.operation_id), actor=SYSTEM)
-    assert fresh(file).status == FileStatus.FAILED
+    workorders.cancel_export(cast.project.id, file.id, actor=cast.actor(cast.owner))
+    found = fresh(file)
+    assert (found.status, found.error) == (FileStatus.FAILED, "Cancelled.")
