@@ -6,6 +6,7 @@ from flask import Flask
 
 from portal.blueprints import (
     accounts,
+    actions,
     dataclips,
     files,
     health,
@@ -20,6 +21,7 @@ from portal.web.protection import csrf
 
 PAGES = (
     accounts.bp,
+    actions.bp,
     dataclips.bp,
     files.bp,
     health.bp,

@@ -13,7 +13,7 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from portal import projects
-from portal.core import access, clock
+from portal.core import access, clock, ids
 from portal.web import marks, times
 from portal.web.i18n import locale_name
 
@@ -31,6 +31,7 @@ def init_app(app: Flask) -> None:
         now=clock.now,
         addresses=addresses,
         kept=kept,
+        once_key=ids.new_id,
         **times.names(),
         **marks.names(),
     )

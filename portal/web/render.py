@@ -59,25 +59,37 @@ def done(
     fragment: str | None = None,
     event: str | None = None,
     toast: str | None = None,
+    link: tuple[str, str] | None = None,
     **values: Any,
 ) -> Response:
     """Answer after a change.
 
     htmx gets `fragment` (or is sent to `where`) and an `HX-Trigger` with `event` and a toast;
-    a plain browser a 303 to `where` with the toast as a flash.
+    a plain browser a 303 to `where` with the toast as a flash. `link` (label, path) goes with
+    the toast: where to see what was made.
     """
-    if not is_htmx():
-        if toast:
-            flash(toast)
-        return redirect_to(where)
-    if fragment is None:
+    if not is_htmx() or fragment is None:
         if toast:
             flash(toast)
         return redirect_to(where)
     response = make_response(render_template(fragment, **values))
-    news: dict[str, Any] = {event: {}} if event else {}
+    return _telling(response, event, {"level": "ok", "text": toast} if toast else None, link)
+
+
+def refused(fragment: str, text: str, *, status: int, event: str | None = None, **values: Any) -> Response:
+    """Answer htmx that a deed was refused: the fragment as things are now, and why, in a toast."""
+    response = make_response(render_template(fragment, **values), status)
+    return _telling(response, event, {"level": "error", "text": text}, None)
+
+
+def _telling(
+    response: Response, event: str | None, toast: dict[str, str] | None, link: tuple[str, str] | None
+) -> Response:
+    # What was clicked may be gone by then: news for the whole page are told to its body.
+    news: dict[str, Any] = {event: {"target": "body"}} if event else {}
     if toast:
-        news["toast"] = {"level": "ok", "text": toast}
+        label, path = link or ("", "")
+        news["toast"] = toast | ({"href": path, "label": label} if link else {})
     if news:
         response.headers["HX-Trigger"] = json.dumps(news)
     return response
