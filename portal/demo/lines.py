@@ -40,7 +40,8 @@ def failure(trouble: Trouble) -> list[Line]:
     return lines
 
 
-def closing(reason: str, seconds: float) -> Line:
-    """The last line of a run."""
+def closing(reason: str, seconds: float, trouble: Trouble | None = None) -> Line:
+    """The last line of a run; of a failed one it says again why."""
     level = "success" if reason == "success" else "error"
-    return (level, "R/T", f"Run complete in {seconds:.2f}s: {reason}")
+    why = f"\n{trouble.error_type}: {trouble.message}" if trouble else ""
+    return (level, "R/T", f"Run complete in {seconds:.2f}s: {reason}{why}")

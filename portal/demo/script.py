@@ -69,7 +69,7 @@ class _Writer:
         self._log(lines.opening(len(jobs)))
         if self._go_through(jobs):
             seconds = (self.at - self.script.started).total_seconds()
-            self._log([lines.closing(self.attempt.fate.value, seconds)])
+            self._log([lines.closing(self.attempt.fate.value, seconds, self.attempt.trouble)])
             self.script.ended = self._wait(0.02, 0.1)
             self.script.error_type = self.attempt.trouble.error_type if self.attempt.trouble else None
         return self.script
