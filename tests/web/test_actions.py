@@ -239,3 +239,37 @@ def test_a_key_that_cannot_be_kept_is_refused(editor, base, cast, failed):
     for bad in ("x" * 201, "a\x00b"):
         assert editor.post(url, data=known | {"once": bad}).status_code == 422
     assert runs() == 1
+
+
+# The page of a run
+
+
+def test_the_run_page_offers_retry_and_for_a_chosen_step_retry_from_it(editor, cast, failed):
+    url = f"/projects/{cast.project.id}/runs/{failed.run.id}"
+    page = editor.get(url)
+    assert RETRY in offers(page)
+    chosen = editor.get(f"{url}?step={failed.steps[1].id}")
+    answer = form_with(chosen, "Retry from this step").send(editor, htmx=True)
+    newest = workorders.runs_of(cast.project.id, [failed.id])[failed.id][0]
+    assert (answer.status_code, answer.headers["HX-Location"]) == (
+        204,
+        f"/projects/{cast.project.id}/runs/{newest.id}",
+    )
+    refused = form_with(page, RETRY).send(editor, htmx=True)
+    assert refused.status_code == 409
+    assert "waiting or running" in refused.text
+
+
+def test_the_run_page_offers_cancel_while_the_run_waits(editor, cast, waiting):
+    url = f"/projects/{cast.project.id}/runs/{waiting.run.id}"
+    page = editor.get(url)
+    assert CANCEL in offers(page)
+    assert form_with(page, CANCEL).send(editor).location == url
+    assert CANCEL not in offers(editor.get(url))
+    assert state_of(waiting) == "cancelled"
+
+
+def test_a_viewers_run_page_offers_nothing_to_do(browser, cast, failed, waiting):
+    for order in (failed, waiting):
+        page = browser.get(f"/projects/{cast.project.id}/runs/{order.run.id}")
+        assert not {RETRY, CANCEL} & set(offers(page))
