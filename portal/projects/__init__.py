@@ -5,7 +5,7 @@ from portal.projects.commands import add_member, create
 from portal.projects.files import get_file, list_files
 from portal.projects.inputs import NewProject, name_from
 from portal.projects.models import FileStatus, Project, ProjectFile, ProjectUser, RetentionPolicy, Role
-from portal.projects.queries import Membership, get, list_all, list_for, members_of
+from portal.projects.queries import Membership, get, list_all, list_for, members_of, open_to_member
 from portal.projects.standing import EVERYONE, KEEPERS, MAKERS, SUPPORT, Standing, standing
 
 __all__ = [
@@ -31,5 +31,6 @@ __all__ = [
     "list_for",
     "members_of",
     "name_from",
+    "open_to_member",
     "standing",
 ]

@@ -46,6 +46,23 @@ def list_for(actor: Actor) -> list[Membership]:
     return [Membership(*row) for row in rows]
 
 
+def open_to_member(actor: Actor) -> list[uuid.UUID]:
+    """The projects, sandboxes too, that the actor is a member of and may look into (workorders §15).
+
+    Left out are those that wind down, and those that ask for a second factor the actor lacks.
+    """
+    return list(
+        db.session().scalars(
+            sa.select(ProjectUser.project_id)
+            .join(Project, Project.id == ProjectUser.project_id)
+            .join(User, User.id == ProjectUser.user_id)
+            .where(ProjectUser.user_id == actor.id, Project.scheduled_deletion.is_(None))
+            .where(sa.or_(~Project.requires_mfa, User.mfa_enabled))
+            .order_by(ProjectUser.project_id)
+        )
+    )
+
+
 def get(project_id: uuid.UUID) -> Project:
     """The project. Raises NotFound."""
     project = db.session().get(Project, project_id)

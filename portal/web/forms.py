@@ -5,6 +5,7 @@ What was typed is never lost: `values` keeps it for the form that is shown again
 
 from __future__ import annotations
 
+import json
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from flask_babel import gettext as _
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from werkzeug.datastructures import MultiDict
+from werkzeug.exceptions import UnsupportedMediaType
 
 from portal.core.errors import Invalid
 
@@ -70,6 +72,47 @@ def parse(model: type[M], source: MultiDict[str, str]) -> Form[M]:
         return Form(None, kept, errors_of(error))
 
 
+def read_json(model: type[M]) -> Form[M]:
+    """Read the request's JSON body into `model`; no body at all is an empty object.
+
+    Errors are named by their path (`filters.states.0`). Raises UnsupportedMediaType (415)
+    for a body of another kind.
+    """
+    raw = request.get_data(cache=True)
+    if raw and not request.is_json:
+        raise UnsupportedMediaType
+    try:
+        given = json.loads(raw or b"{}", parse_constant=_refuse_constant)
+        _refuse_unstorable(given)
+    except (ValueError, RecursionError):
+        return Form(None, {}, {"": [_("is not JSON that can be stored")]})
+    if not isinstance(given, dict):
+        return Form(None, {}, {"": [_("must be a JSON object")]})
+    try:
+        return Form(model.model_validate(given), given, {})
+    except ValidationError as error:
+        return Form(None, given, errors_of(error, whole_path=True))
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _refuse_unstorable(value: Any) -> None:
+    """Raise ValueError for a text that PostgreSQL cannot hold: with NUL, or half a surrogate pair."""
+    if isinstance(value, str):
+        if "\x00" in value:
+            raise ValueError("NUL")
+        value.encode()
+    elif isinstance(value, list):
+        for item in value:
+            _refuse_unstorable(item)
+    elif isinstance(value, dict):
+        for name, item in value.items():
+            _refuse_unstorable(name)
+            _refuse_unstorable(item)
+
+
 def _pick(model: type[BaseModel], name: str, source: MultiDict[str, str]) -> Any:
     values = source.getlist(name)
     return values if _takes_many(model, name) else values[-1]
@@ -89,11 +132,11 @@ def _is_collection(annotation: Any) -> bool:
     return origin in (list, tuple, set, frozenset)
 
 
-def errors_of(error: ValidationError) -> dict[str, list[str]]:
-    """The messages of a pydantic error by field, in words for people."""
+def errors_of(error: ValidationError, *, whole_path: bool = False) -> dict[str, list[str]]:
+    """The messages of a pydantic error by field, in words for people; with `whole_path`, by its path."""
     found: dict[str, list[str]] = {}
     for detail in error.errors(include_url=False):
-        name = str(detail["loc"][0]) if detail["loc"] else ""
+        name = ".".join(str(part) for part in (detail["loc"] if whole_path else detail["loc"][:1]))
         message = _in_words(detail)
         if message not in found.setdefault(name, []):
             found[name].append(message)

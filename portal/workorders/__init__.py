@@ -1,5 +1,6 @@
 """Work orders, runs, steps and logs: history, search and export."""
 
+from portal.workorders import bulk_work as _bulk_work  # noqa: F401 - registers the handler
 from portal.workorders import jobs as _jobs  # noqa: F401 - registers the work of exports
 from portal.workorders import policies as _policies  # noqa: F401 - registers the permissions
 from portal.workorders.api_lists import (
@@ -19,16 +20,7 @@ from portal.workorders.api_rows import (
     get_run_item,
     get_workorder_item,
 )
-from portal.workorders.bulk import (
-    EXCLUSIONS,
-    Changed,
-    Deed,
-    Preview,
-    Selection,
-    preview_bulk,
-    retry_failed_items,
-    start_bulk,
-)
+from portal.workorders.bulk import preview_bulk, retry_failed_items, retry_many_from_start, start_bulk
 from portal.workorders.by_hand import (
     cancel_by_hand,
     cancel_run_by_hand,
@@ -41,6 +33,7 @@ from portal.workorders.claiming import ClaimedRun, claim, claim_run
 from portal.workorders.creation import Created, create_for_trigger, create_manual
 from portal.workorders.csv_columns import CSV_COLUMNS
 from portal.workorders.csv_export import Checkpoint, write_csv
+from portal.workorders.deeds import EXCLUSIONS, Changed, Deed, Preview, Selection
 from portal.workorders.evidence import Evidence
 from portal.workorders.export_life import (
     cancel_export,
@@ -50,6 +43,16 @@ from portal.workorders.export_life import (
     retry_export,
 )
 from portal.workorders.export_request import ExportFormat, request_export
+from portal.workorders.figures import (
+    STATES,
+    Bucket,
+    Counts,
+    LastOrder,
+    ProjectStatistics,
+    WorkflowSort,
+    WorkflowStatistics,
+    sorted_workflows,
+)
 from portal.workorders.group_inputs import GroupFilters, GroupSort, NewGroupState
 from portal.workorders.group_models import GroupState
 from portal.workorders.group_sorting import anything_unsorted, sort_failures
@@ -65,16 +68,26 @@ from portal.workorders.groups import (
 from portal.workorders.history import DataclipRef, HistoryRow, RunLine, StepLine, get, runs_of
 from portal.workorders.indexing import anything_due, forget_bodies, index_backlog, index_due
 from portal.workorders.inputs import Pill, ReadFilters, SearchField, SearchFilters, Sort, read_filters
+from portal.workorders.limiter import limit_runs
+from portal.workorders.limiter import refusal as runs_refused
 from portal.workorders.logs import append_log, append_logs, log_text, step_log_text
 from portal.workorders.lost import mark_lost, mark_run_lost, mark_steps_lost
 from portal.workorders.models import LogLevel, Priority, RunState, WorkorderState
+from portal.workorders.pace import daily_counts, hourly_counts
 from portal.workorders.partitions import ensure_log_partitions, prepare_log_partitions
 from portal.workorders.queue import NewRun, dequeue, enqueue, enqueue_many
 from portal.workorders.recording import PastLine, PastStep, PastWorkorder, record_past
-from portal.workorders.retry import retry_from_start, retry_from_step
+from portal.workorders.retry import (
+    Enqueued,
+    retry_from_start,
+    retry_from_step,
+    retry_many_from_job,
+    retry_run_steps,
+)
 from portal.workorders.running import complete_run, start_run
 from portal.workorders.runpage import LogPage, LogRow, RunPage, StepRow, log_lines, run_page
 from portal.workorders.search import Total, count, search
+from portal.workorders.statistics import project_statistics, statistics_of, workflow_statistics
 from portal.workorders.steps import complete_step, start_step
 from portal.workorders.stopping import any_stop_due, ask_stop, force_stops, stop_deadline, stops_asked
 from portal.workorders.triage import set_group_state
@@ -95,13 +108,17 @@ from portal.workorders.views import (
 __all__ = [
     "CSV_COLUMNS",
     "EXCLUSIONS",
+    "STATES",
     "Among",
+    "Bucket",
     "Changed",
     "Checkpoint",
     "ClaimedRun",
+    "Counts",
     "Created",
     "DataclipRef",
     "Deed",
+    "Enqueued",
     "ErrorGroupRow",
     "Evidence",
     "ExportFormat",
@@ -110,6 +127,7 @@ __all__ = [
     "GroupSort",
     "GroupState",
     "HistoryRow",
+    "LastOrder",
     "LineItem",
     "LinesAmong",
     "LogLevel",
@@ -125,6 +143,7 @@ __all__ = [
     "Pill",
     "Preview",
     "Priority",
+    "ProjectStatistics",
     "ReadFilters",
     "RunItem",
     "RunLine",
@@ -140,6 +159,8 @@ __all__ = [
     "Total",
     "View",
     "ViewRename",
+    "WorkflowSort",
+    "WorkflowStatistics",
     "WorkorderItem",
     "WorkorderState",
     "any_stop_due",
@@ -164,6 +185,7 @@ __all__ = [
     "create_for_trigger",
     "create_manual",
     "create_view",
+    "daily_counts",
     "delete_expired_exports",
     "delete_export",
     "delete_view",
@@ -181,8 +203,10 @@ __all__ = [
     "get_view",
     "get_workorder_item",
     "group_trend",
+    "hourly_counts",
     "index_backlog",
     "index_due",
+    "limit_runs",
     "list_error_groups",
     "list_lines",
     "list_runs",
@@ -195,6 +219,7 @@ __all__ = [
     "mark_steps_lost",
     "prepare_log_partitions",
     "preview_bulk",
+    "project_statistics",
     "read_filters",
     "record_download",
     "record_past",
@@ -205,20 +230,27 @@ __all__ = [
     "retry_failed_items",
     "retry_from_start",
     "retry_from_step",
+    "retry_many_from_job",
+    "retry_many_from_start",
+    "retry_run_steps",
     "retry_step_by_hand",
     "run_by_hand",
     "run_page",
     "runs_of",
     "runs_of_group",
+    "runs_refused",
     "search",
     "set_group_state",
     "share_view",
     "sort_failures",
+    "sorted_workflows",
     "start_bulk",
     "start_run",
     "start_step",
+    "statistics_of",
     "step_log_text",
     "stop_deadline",
     "stops_asked",
+    "workflow_statistics",
     "write_csv",
 ]

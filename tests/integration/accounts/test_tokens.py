@@ -1,4 +1,4 @@
-"""Tokens of the API are made once, listed, revoked, and die with their account (dataclips-and-accounts §5.4)."""
+"""Tokens of the API: made once, listed, revoked, dying with their account (dataclips-and-accounts §5.4)."""
 
 from __future__ import annotations
 
