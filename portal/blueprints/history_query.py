@@ -76,6 +76,7 @@ def _values(filters: workorders.SearchFilters, typed: Mapping[str, Any]) -> dict
         "in": list(filters.search_in),
         "state": list(filters.states),
         "workflow": [str(id_) for id_ in filters.workflows],
+        "terms": [(term.name, term.text) for term in filters.terms],
         "not.state": list(filters.not_states),
         "not.workflow": [str(id_) for id_ in filters.not_workflows],
         "error": list(filters.errors),

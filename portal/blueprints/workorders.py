@@ -160,7 +160,9 @@ def _received_since(filters: workorders.SearchFilters, since: datetime) -> worko
 
 def _active_since(filters: workorders.SearchFilters, seen: datetime) -> workorders.SearchFilters:
     """What changed, whether or not it still passes: a row is replaced in place (workorders §17)."""
-    return workorders.SearchFilters(active_from=seen, q=filters.q, search_in=filters.search_in)
+    return workorders.SearchFilters(
+        active_from=seen, q=filters.q, search_in=filters.search_in, terms=filters.terms
+    )
 
 
 @bp.get("/<uuid:work_order_id>")

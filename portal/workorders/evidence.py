@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from portal.core import db
+from portal.workorders import listing
 from portal.workorders.inputs import SearchField, SearchFilters
 from portal.workorders.terms import IdTerm, gist_pattern, id_term, phrase_text
 
@@ -84,19 +85,37 @@ def evidence_of(
 ) -> dict[uuid.UUID, tuple[Evidence, ...]]:
     """For each found work order (id, name of its input) the places that answered to the term.
 
-    At most one piece for each place. Two statements, however many work orders.
+    At most one piece for each place of the plain term, and one for each further term.
+    Two statements for each term, however many work orders.
     """
+    gathered: dict[uuid.UUID, list[Evidence]] = {id_: [] for id_, _ in found}
+    for asked in _each_term(filters) if gathered else ():
+        for id_, places in _of_term(project_id, asked, found).items():
+            gathered[id_] += places.values()
+    return {id_: tuple(pieces) for id_, pieces in gathered.items()}
+
+
+def _each_term(filters: SearchFilters) -> Iterator[SearchFilters]:
+    """Each term that must be found, as if it were the plain one."""
+    if filters.q:
+        yield filters
+    for term in filters.terms:
+        if not term.negated:
+            yield filters.model_copy(update={"q": term.text, "search_in": (term.field,)})
+
+
+def _of_term(
+    project_id: uuid.UUID, filters: SearchFilters, found: Sequence[tuple[uuid.UUID, str | None]]
+) -> dict[uuid.UUID, dict[SearchField, Evidence]]:
     ids = [id_ for id_, _ in found]
     gathered: dict[uuid.UUID, dict[SearchField, Evidence]] = {id_: {} for id_ in ids}
-    if not ids or not filters.q:
-        return {}
     for id_, evidence in (
         *_of_ids(project_id, filters, ids),
         *_of_names(filters, found),
         *_of_texts(project_id, filters, ids),
     ):
         gathered[id_].setdefault(evidence.field, evidence)
-    return {id_: tuple(places.values()) for id_, places in gathered.items()}
+    return gathered
 
 
 def _of_ids(
@@ -130,7 +149,7 @@ def _of_texts(
     parts = [_TEXTS[place] for place in _TEXTS if place in filters.search_in]
     if not parts:
         return
-    statement = sa.text(
+    statement = listing.text(
         "WITH q AS MATERIALIZED (SELECT to_tsquery('pg_catalog.simple', :phrase) AS phrase) "
         + " UNION ALL ".join(
             part.replace("AS k (id) CROSS", "AS k (id) CROSS JOIN q CROSS", 1) for part in parts
@@ -144,14 +163,14 @@ def _of_texts(
 
 def mark_id(id_: uuid.UUID, term: IdTerm) -> Segments:
     """The id as text with the typed digits marked, at its beginning or end; empty when it has neither."""
-    text, size = str(id_), len(term.digits)
-    places = [place for place, sign in enumerate(text) if sign != "-"]
+    shown, size = str(id_), len(term.digits)
+    places = [place for place, sign in enumerate(shown) if sign != "-"]
     if id_.hex.startswith(term.digits):
         cut = places[size - 1] + 1
-        return _kept((text[:cut], True), (text[cut:], False))
+        return _kept((shown[:cut], True), (shown[cut:], False))
     if term.tail and id_.hex.endswith(term.tail):
         cut = places[-size]
-        return _kept((text[:cut], False), (text[cut:], True))
+        return _kept((shown[:cut], False), (shown[cut:], True))
     return ()
 
 
@@ -178,9 +197,9 @@ def shortened(segments: Segments) -> Segments:
     before = "".join(text for text, _ in segments[:first])
     lead = before if len(before) <= AROUND else "…" + before[-AROUND:]
     shown, left = [(lead, False)], LONGEST - len(lead)
-    for text, match in segments[first:]:
-        shown.append((text if len(text) <= left else text[: max(left, 0)] + "…", match))
-        left -= len(text)
+    for piece, match in segments[first:]:
+        shown.append((piece if len(piece) <= left else piece[: max(left, 0)] + "…", match))
+        left -= len(piece)
         if left <= 0:
             break
     return _kept(*shown)

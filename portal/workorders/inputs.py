@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -27,6 +27,7 @@ from portal.workorders.models import WorkorderState
 LONGEST_TERM = 200
 LONGEST_LIST = 100
 LONGEST_ERROR = 200
+MOST_TERMS = 10
 
 
 class SearchField(StrEnum):
@@ -67,6 +68,7 @@ _MESSAGES = {
     "not_errors": N_("A type of error has at most 200 characters."),
     "error_group": N_("This is not the id of a group of errors."),
     "q": N_("A search term has at most 200 characters."),
+    "terms": N_("A search term has at most 200 characters, and there are at most 10 of them."),
     "search_in": N_("A term can be sought in: id, body, log, name."),
     "work_order": N_("This is not the id of a work order."),
     "sort": N_("The list can be sorted by last_activity or inserted_at."),
@@ -77,6 +79,24 @@ _REVERSED = N_("The end lies before the beginning.")
 Early = Annotated[datetime | None, BeforeValidator(names.read_start)]
 Late = Annotated[datetime | None, BeforeValidator(names.read_end)]
 ErrorType = Annotated[str, Field(min_length=1, max_length=LONGEST_ERROR)]
+
+
+class Term(BaseModel):
+    """A term with a place of its own: work orders must have it there, or `negated` must not.
+
+    `text` is 1 to 200 characters, without those of `names.clean`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    field: SearchField
+    text: Annotated[str, BeforeValidator(names.clean_text), Field(min_length=1, max_length=LONGEST_TERM)]
+    negated: bool = False
+
+    @property
+    def name(self) -> str:
+        """Its name in the address: `has.log`, or `not.log` when negated."""
+        return f"{'not' if self.negated else 'has'}.{self.field}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +110,10 @@ class Pill:
 class SearchFilters(BaseModel):
     """Which work orders are wanted, and in which order.
 
-    Filters join with AND; the places of a term, and the values of one list, with OR. What
-    a `not_…` list names is left out. `errors` are types of error of the newest run;
-    `error_group` a group that one of the runs belongs to; `started_…` the start of the
+    Filters join with AND, and so do `terms`, each sought in its own place; the places of
+    `q`, and the values of one list, join with OR. What a `not_…` list names is left out.
+    `errors` are types of error of the newest run; `error_group` a group that one of the
+    runs belongs to; `started_…` the start of the
     newest run that has started. No state, or all of them: no filter. `search_in` counts
     only with a term; then an empty one finds nothing. Naive times are read as UTC, a bare
     date as the whole day. Reads the names of the address, of the specification, and its
@@ -110,6 +131,7 @@ class SearchFilters(BaseModel):
     error_group: uuid.UUID | None = None
     q: str = Field("", max_length=LONGEST_TERM)
     search_in: tuple[SearchField, ...] = EVERYWHERE
+    terms: tuple[Term, ...] = Field((), max_length=MOST_TERMS)
     received_from: Early = None
     received_to: Late = None
     active_from: Early = None
@@ -134,6 +156,12 @@ class SearchFilters(BaseModel):
     def _all_is_none(cls, chosen: tuple[WorkorderState, ...]) -> tuple[WorkorderState, ...]:
         return () if len(chosen) == len(WorkorderState) else chosen
 
+    @field_validator("terms")
+    @classmethod
+    def _by_place(cls, chosen: tuple[Term, ...]) -> tuple[Term, ...]:
+        places = list(SearchField)
+        return tuple(sorted(dict.fromkeys(chosen), key=lambda term: (term.negated, places.index(term.field))))
+
     @field_validator("workflows", "not_workflows", "errors", "not_errors")
     @classmethod
     def _once_each(cls, chosen: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -150,12 +178,22 @@ class SearchFilters(BaseModel):
     def to_query(self) -> list[tuple[str, str]]:
         """The filters as pairs for an address, in one order, without what is default."""
         plain = self.model_dump(mode="json", exclude_defaults=True)
-        pairs = [(names.ADDRESS[name], _texts(plain[name])) for name in names.ADDRESS if name in plain]
-        return [(name, text) for name, texts in pairs for text in texts]
+        pairs = []
+        for name, short in names.ADDRESS.items():
+            if name == "terms":
+                pairs += [(term.name, term.text) for term in self.terms]
+            elif name in plain:
+                pairs += [(short, text) for text in _texts(plain[name])]
+        return pairs
 
     def query_string(self) -> str:
         """`to_query` as the text behind the question mark; empty for the default list."""
         return urlencode(self.to_query())
+
+    @property
+    def sought(self) -> bool:
+        """Whether words are sought at all: such a search takes longer, and is counted less far."""
+        return bool(self.q or self.terms)
 
     @property
     def pills(self) -> list[Pill]:
@@ -199,8 +237,18 @@ def read_filters(pairs: Iterable[tuple[str, str]]) -> ReadFilters:
         except ValidationError as refused:
             for problem in refused.errors(include_input=False, include_url=False):
                 name = str(problem["loc"][0])
-                errors[names.ADDRESS[name]] = [_message(name, problem["msg"])]
+                errors[_in_address(problem["loc"], data)] = [_message(name, problem["msg"])]
                 data.pop(name, None)
+
+
+def _in_address(place: Sequence[int | str], data: Mapping[str, Any]) -> str:
+    """The name in the address of what was refused at a place of `data`."""
+    if place[0] != "terms":
+        return names.ADDRESS[str(place[0])]
+    refused = data["terms"][place[1] if len(place) > 1 else -1]
+    if not isinstance(refused, Mapping):
+        return "terms"
+    return f"{'not' if refused['negated'] else 'has'}.{refused['field']}"
 
 
 def _message(name: str, message: str) -> str:

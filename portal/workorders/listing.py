@@ -10,6 +10,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -66,6 +67,9 @@ class Where:
         """Add one condition."""
         self.conditions.append(condition)
         self.values.update(values)
+
+    def __add__(self, other: Where) -> Where:
+        return Where([*self.conditions, *other.conditions], self.values | other.values)
 
     def __str__(self) -> str:
         return " AND ".join(self.conditions)
@@ -162,7 +166,13 @@ def _add_times(found: Where, wanted: Wanted) -> None:
 def keys(wanted: Wanted, extra: Where | None = None) -> list[Key]:
     """The first keys that pass the filters, and the conditions of `extra`; the term is left aside."""
     statement, values = keys_sql(wanted, extra)
-    return [Key(at, id_) for id_, at in db.session().execute(sa.text(statement), values)]
+    return [Key(at, id_) for id_, at in db.session().execute(text(statement), values)]
+
+
+@lru_cache(maxsize=512)
+def text(statement: str) -> sa.TextClause:
+    """The statement for the session; most requests put the same few together."""
+    return sa.text(statement)
 
 
 def keys_sql(wanted: Wanted, extra: Where | None = None) -> tuple[str, dict[str, Any]]:

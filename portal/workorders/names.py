@@ -9,10 +9,11 @@ from typing import Any
 
 from portal.workorders.models import WorkorderState
 
-# Own name → name in the address.
+# Own name → name in the address; terms stand there under the names of `TERMS`.
 ADDRESS = {
     "q": "q",
     "search_in": "in",
+    "terms": "terms",
     "states": "state",
     "not_states": "not.state",
     "workflows": "workflow",
@@ -45,10 +46,14 @@ _SPEC = {
 _OWN = {name: name for name in ADDRESS} | {short: name for name, short in ADDRESS.items()} | _SPEC
 _LISTS = {"states", "not_states", "workflows", "not_workflows", "search_in"}
 # Lists whose values may hold a comma.
-_WHOLE = {"errors", "not_errors"}
+_WHOLE = {"errors", "not_errors", "terms"}
 # One boolean per choice, as old addresses have it.
 _FLAGS = dict.fromkeys((state.value for state in WorkorderState), "states")
 _FLAGS |= dict.fromkeys(("id", "body", "log", "name", "dataclip_name"), "search_in")
+# Places of further terms, as in `has.log=timeout` and `not.log=retry`.
+_PLACES = ("id", "body", "log", "name")
+TERMS = {f"has.{place}": (place, False) for place in _PLACES}
+TERMS |= {f"not.{place}": (place, True) for place in _PLACES}
 # Not filters, but at home in the same address.
 _PASSING = {"cursor"}
 _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
@@ -57,6 +62,11 @@ _UNFIT = re.compile("[\x00-\x1f\x7f\ud800-\udfff]")
 def clean(text: str) -> str:
     """`text` without what PostgreSQL cannot store and nobody types: control characters, lone surrogates."""
     return _UNFIT.sub("", text).strip()
+
+
+def clean_text(value: object) -> object:
+    """`clean` for what is text; anything else as it is, for others to refuse."""
+    return clean(value) if isinstance(value, str) else value
 
 
 def gather(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
@@ -78,12 +88,19 @@ def normalise(data: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]
         values = _flat(value)
         if name in _OWN:
             _put(known, _OWN[name], values)
+        elif name in TERMS:
+            _put(known, "terms", [_term(name, value) for value in values if value != ""])
         elif name in _FLAGS and set(values) <= {"true", "false"}:
             _put(known, _FLAGS[name], [name] if "true" in values else [])
         elif name not in _PASSING and name not in ("sort_by", "sort_direction"):
             ignored.append(clean(str(name))[:40])
     _put_sort(known, data)
     return known, tuple(ignored)
+
+
+def _term(name: str, text: object) -> dict[str, object]:
+    place, negated = TERMS[name]
+    return {"field": place, "text": text, "negated": negated}
 
 
 def _flat(value: Any) -> list[Any]:

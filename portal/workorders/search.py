@@ -20,12 +20,11 @@ from portal.core.failures import SLOW
 from portal.core.limits import limits
 from portal.core.text import N_
 from portal.projects import Project
-from portal.workorders import history, listing, words
+from portal.workorders import history, listing, places, spelling, words
 from portal.workorders.evidence import evidence_of
 from portal.workorders.history import HistoryRow
 from portal.workorders.inputs import SearchField, SearchFilters
 from portal.workorders.listing import Key, Wanted, Where
-from portal.workorders.terms import id_term, like_pattern
 
 # ruff: noqa: S608 - statements are put together from constants of this package; values are always bound.
 
@@ -65,29 +64,46 @@ def count(project: Project, filters: SearchFilters) -> Total:
 
     Raises Unavailable when it takes more than 30 seconds.
     """
-    most = MOST_COUNTED_WITH_TERM if filters.q else MOST_COUNTED
+    most = MOST_COUNTED_WITH_TERM if filters.sought else MOST_COUNTED
     wanted = Wanted(project.id, project.number, filters, limit=most + 1)
     with _patience(filters):
-        found = len(find_keys(wanted)) if filters.q else _count_plain(wanted)
+        found = len(find_keys(wanted)) if filters.sought else _count_plain(wanted)
     return Total(min(found, most), found > most)
 
 
 def find_keys(wanted: Wanted) -> list[Key]:
-    """The first keys that pass all filters, the term included; a term that is sought nowhere finds nothing.
+    """The first keys that pass all filters, the terms included; a term that is sought nowhere finds nothing.
 
     Each place of the term gives its own first keys, and the first of all these are the answer.
     """
+    wanted = places.led(wanted)
+    spelled = spelling.spell(wanted)
+    asked = places.further(wanted, spelled, "w.id")
+    if asked is None:
+        return []
     if not wanted.filters.q:
-        return listing.keys(wanted)
-    places = [listing.keys(wanted, extra) for extra in _conditions(wanted)]
-    return listing.first(wanted, words.keys(wanted), *places)
+        return listing.keys(wanted, asked)
+    found = [listing.keys(wanted, condition) for condition in _conditions(wanted, asked)]
+    return listing.first(wanted, words.keys(wanted, spelled), *found)
+
+
+def patient_keys(wanted: Wanted) -> list[Key]:
+    """As `find_keys`. Raises Unavailable when it takes more than 30 seconds."""
+    with _patience(wanted.filters):
+        return find_keys(wanted)
 
 
 def all_keys_sql(wanted: Wanted) -> tuple[str, dict[str, Any]] | None:
     """One statement (columns id, at) for all keys that pass, each once and in order; None for nothing."""
+    wanted = places.led(wanted)
+    spelled = spelling.spell(wanted)
+    asked = places.further(wanted, spelled, "w.id")
+    if asked is None:
+        return None
     if not wanted.filters.q:
-        return listing.keys_sql(wanted)
-    parts = [words.keys_sql(wanted), *(listing.keys_sql(wanted, extra) for extra in _conditions(wanted))]
+        return listing.keys_sql(wanted, asked)
+    parts = [words.keys_sql(wanted, spelled)]
+    parts += [listing.keys_sql(wanted, condition) for condition in _conditions(wanted, asked)]
     given = [part for part in parts if part is not None]
     if not given:
         return None
@@ -96,46 +112,25 @@ def all_keys_sql(wanted: Wanted) -> tuple[str, dict[str, Any]] | None:
     return f"SELECT u.id, u.at FROM ({union}) AS u ORDER BY {wanted.order}", values
 
 
-def _conditions(wanted: Wanted) -> Iterator[Where]:
-    term, places = wanted.filters.q, wanted.filters.search_in
-    if SearchField.NAME in places:
-        yield Where([_NAMES], {"pattern": like_pattern(term)})
-    typed = id_term(term) if SearchField.ID in places else None
-    if typed is None:
-        return
-    bounds = {"low": typed.low, "high": typed.high}
-    for condition in _PREFIXES:
-        yield Where([condition], bounds)
-    if typed.tail:
-        tail = {"last": typed.tail[-8:], "tail": f"%{typed.tail}"}
-        yield Where([_TAILS], tail)
-
-
-_NAMES = """w.dataclip_id IN (SELECT d.id FROM dataclips AS d WHERE d.project_id = :project_id
-    AND d.name IS NOT NULL AND d.name ILIKE :pattern)"""
-# A condition for each kind of id: the planner begins at the id or at the list, whichever is shorter.
-_PREFIXES = (
-    "w.id BETWEEN :low AND :high",
-    "w.id IN (SELECT r.work_order_id FROM runs AS r WHERE r.id BETWEEN :low AND :high)",
-    """w.id IN (SELECT r.work_order_id FROM run_steps AS rs JOIN runs AS r ON r.id = rs.run_id
-        WHERE rs.step_id BETWEEN :low AND :high)""",
-)
-_TAIL = "right({0}::text, 8) = :last AND replace({0}::text, '-', '') LIKE :tail"
-_TAILS = f"""w.id IN (
-    SELECT o.id FROM work_orders AS o WHERE {_TAIL.format("o.id")}
-    UNION ALL SELECT r.work_order_id FROM runs AS r WHERE {_TAIL.format("r.id")}
-    UNION ALL SELECT r.work_order_id FROM steps AS s JOIN run_steps AS rs ON rs.step_id = s.id
-        JOIN runs AS r ON r.id = rs.run_id WHERE {_TAIL.format("s.id")})"""
+def _conditions(wanted: Wanted, asked: Where) -> Iterator[Where]:
+    """The places without words of the leading term, each with what the further terms ask."""
+    term, sought_in = wanted.filters.q, wanted.filters.search_in
+    if SearchField.NAME in sought_in:
+        yield places.of_names(term) + asked
+    if SearchField.ID in sought_in:
+        for condition in places.of_ids(term):
+            yield condition + asked
 
 
 def _count_plain(wanted: Wanted) -> int:
     statement, values = listing.keys_sql(wanted)
-    return int(db.session().scalar(sa.text(f"SELECT count(*) FROM ({statement}) AS k"), values) or 0)
+    counted = listing.text(f"SELECT count(*) FROM ({statement}) AS k")
+    return int(db.session().scalar(counted, values) or 0)
 
 
 def _rows(project_id: uuid.UUID, filters: SearchFilters, ids: list[uuid.UUID]) -> list[HistoryRow]:
     found = history.rows(project_id, ids)
-    if not filters.q:
+    if not filters.sought:
         return found
     named = [(row.id, row.dataclip.name if row.dataclip else None) for row in found]
     why = evidence_of(project_id, filters, named)
@@ -148,7 +143,7 @@ def _patience(filters: SearchFilters) -> Iterator[None]:
 
     The savepoint keeps the request's transaction usable for the page that says it.
     """
-    if not filters.q:
+    if not filters.sought:
         yield
         return
     try:

@@ -7,101 +7,92 @@ places: each candidate's own text decides.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import datetime
 from typing import Any
 
-import sqlalchemy as sa
-
-from portal.core import clock, db
-from portal.workorders import listing
+from portal.core import db
+from portal.workorders import listing, places
 from portal.workorders.inputs import SearchField
 from portal.workorders.listing import Key, Wanted, where
-from portal.workorders.terms import bucket_of, gist_pattern, phrase_text, words_query
+from portal.workorders.places import COLUMNS, MATCHES
+from portal.workorders.spelling import Spelled
+from portal.workorders.terms import bucket_of, gist_pattern, phrase_text
 
 # ruff: noqa: S608 - statements are put together from constants of this package; values are always bound.
 
-_SPAN = sa.text("""
-    SELECT tsvector_to_array(to_tsvector('pg_catalog.simple', :term)),
-        (SELECT last_activity FROM work_orders WHERE project_id = :project_id
-            ORDER BY last_activity, id LIMIT 1),
-        (SELECT last_activity FROM work_orders WHERE project_id = :project_id
-            ORDER BY last_activity DESC, id DESC LIMIT 1)
-""")
-_MATCHES = {
-    SearchField.LOG: "search_logs_match(u.run_id, to_tsquery('pg_catalog.simple', :phrase), :gist)",
-    SearchField.BODY: "search_inputs_match(u.run_id, to_tsquery('pg_catalog.simple', :phrase), :gist)",
-}
-_COLUMNS = {SearchField.LOG: "logs", SearchField.BODY: "bodies"}
 # So many of the list's next work orders are looked at one by one before the index is asked: a word that
 # stands in many is found there, and a short list needs no index at all.
 NEAR = (100, 400)
 
+Statement = tuple[str, dict[str, Any]]
+
 
 @dataclass(frozen=True, slots=True)
-class Words:
-    """A term's words as the index spells them, where to look, and the periods that have work orders."""
+class Sought:
+    """The leading term, its places with words, and what the further terms ask of `c.id`."""
 
-    term: str
+    wanted: Wanted
+    spelled: Spelled
     places: tuple[SearchField, ...]
-    lexemes: list[str]
-    oldest: int
-    newest: int
+    asked: listing.Where
 
     @property
     def values(self) -> dict[str, Any]:
-        """What every statement about this term is bound to."""
-        return {"phrase": phrase_text(self.term), "gist": gist_pattern(self.term)}
+        """What every statement about these terms is bound to."""
+        term = self.wanted.filters.q
+        return {"phrase": phrase_text(term), "gist": gist_pattern(term)} | self.asked.values
+
+    def query(self, buckets: list[int]) -> str:
+        """The leading term's words in some periods."""
+        return self.spelled.query(self.wanted.filters.q, buckets) or ""
+
+    def matches(self, column: str, name: str) -> str:
+        """The condition that a search row holds the words, in any of the places."""
+        return " OR ".join(
+            f"{column.format(COLUMNS[place])} @@ CAST(:{name} AS tsquery)" for place in self.places
+        )
 
 
-def keys(wanted: Wanted) -> list[Key]:
+def keys(wanted: Wanted, spelled: Spelled) -> list[Key]:
     """The first keys of work orders whose logs or input bodies hold the term, as the filters' places say."""
-    words = _words(wanted)
-    limit = wanted.limit
-    if words is None or limit is None:
+    sought, limit = _sought(wanted, spelled), wanted.limit
+    if sought is None or limit is None:
         return []
     found: list[Key] = []
     for size in NEAR:
-        near = listing.keys(replace(wanted, limit=size))
-        hits = _run(_among(wanted, words, near))
+        hits, last = _near(sought, size, limit)
         found += hits
-        if len(found) >= limit or len(near) < size:
+        if len(found) >= limit or last is None:
             return found[:limit]
-        wanted = replace(wanted, after=near[-1])
+        sought = replace(sought, wanted=replace(sought.wanted, after=last))
         if len(hits) * 10 < size:
             break
-    for buckets in stages(wanted, words):
-        found += _run(_indexed(wanted, words, buckets))
-        if len(found) >= limit:
-            break
-    return found[:limit]
+    statement, values = _staged(sought, stages(sought.wanted, spelled))
+    rest = db.session().execute(listing.text(statement), values) if statement else ()
+    return (found + [Key(at, id_) for id_, at in rest])[:limit]
 
 
-def keys_sql(wanted: Wanted) -> tuple[str, dict[str, Any]] | None:
+def keys_sql(wanted: Wanted, spelled: Spelled) -> Statement | None:
     """One statement (columns id, at) for all that `keys` would find without a limit; None for nothing."""
-    words = _words(wanted)
-    return _indexed(wanted, words, range(words.oldest, words.newest + 1)) if words else None
+    sought = _sought(wanted, spelled)
+    return _indexed(sought, spelled.buckets, 0) if sought else None
 
 
-def _run(statement: tuple[str, dict[str, Any]]) -> list[Key]:
-    return [Key(at, id_) for id_, at in db.session().execute(sa.text(statement[0]), statement[1])]
-
-
-def _words(wanted: Wanted) -> Words | None:
-    term, places = wanted.filters.q, tuple(place for place in _COLUMNS if place in wanted.filters.search_in)
-    if not places:
+def _sought(wanted: Wanted, spelled: Spelled) -> Sought | None:
+    """None when no place with words is asked for, or the term has no words, or the project no work orders."""
+    found = tuple(place for place in COLUMNS if place in wanted.filters.search_in)
+    asked = places.further(wanted, spelled, "c.id")
+    if not found or asked is None or spelled.query(wanted.filters.q, spelled.buckets) is None:
         return None
-    row = db.session().execute(_SPAN, {"term": term, "project_id": wanted.project_id}).one()
-    lexemes, oldest, newest = row
-    if not lexemes or oldest is None:
-        return None
-    return Words(term, places, lexemes, bucket_of(oldest), max(bucket_of(newest), bucket_of(clock.now())))
+    return Sought(wanted, spelled, found, asked)
 
 
-def stages(wanted: Wanted, words: Words) -> Iterator[list[int]]:
+def stages(wanted: Wanted, spelled: Spelled) -> Iterator[list[int]]:
     """Groups of periods to ask one after another: one, two, then all others; other orders ask all at once."""
     filters = wanted.filters
-    newest, oldest = words.newest, words.oldest
+    newest, oldest = spelled.last, spelled.first
     in_order = filters.sort.column == "last_activity"
     after = bucket_of(wanted.after.at) if wanted.after and in_order else None
     if filters.active_to:
@@ -119,47 +110,76 @@ def stages(wanted: Wanted, words: Words) -> Iterator[list[int]]:
     yield from (group for group in groups if group)
 
 
-def _among(wanted: Wanted, words: Words, near: list[Key]) -> tuple[str, dict[str, Any]]:
-    """The statement for those of some given work orders that hold the term."""
+def _near(sought: Sought, size: int, limit: int) -> tuple[list[Key], Key | None]:
+    """Those of the next `size` work orders that hold the terms, and the last of them all (None: fewer)."""
+    near, values = listing.keys_sql(replace(sought.wanted, limit=size))
     # An expression instead of the column: one index look for each work order would be far dearer.
-    matches = " OR ".join(
-        f"coalesce(s.{_COLUMNS[place]}, '') @@ CAST(:words AS tsquery)" for place in words.places
-    )
+    matches = sought.matches("coalesce(s.{}, '')", "words")
     candidates = f"""
         SELECT k.id, k.at, m.runs
-        FROM unnest(CAST(:near_ids AS uuid[]), CAST(:near_ats AS timestamptz[])) AS k (id, at)
+        FROM near AS k
         CROSS JOIN LATERAL (
             SELECT array_agg(DISTINCT s.run_id) AS runs FROM run_search AS s
             WHERE s.work_order_id = k.id AND ({matches})
         ) AS m
         WHERE m.runs IS NOT NULL"""
-    query = words_query(wanted.project_number, range(words.oldest, words.newest + 1), words.lexemes)
-    near_values = {"near_ids": [key.id for key in near], "near_ats": [key.at for key in near]}
-    return _rechecked(wanted, words, candidates), words.values | near_values | {"words": query}
+    statement = f"""
+        WITH near AS MATERIALIZED ({near})
+        (SELECT h.id, h.at, true AS hit FROM ({_rechecked(sought, candidates)}) AS h)
+        UNION ALL (SELECT e.id, e.at, false FROM near AS e OFFSET {int(size) - 1} LIMIT 1)"""
+    values |= sought.values | {"words": sought.query(sought.spelled.buckets)}
+    rows = db.session().execute(listing.text(statement), values).all()
+    hits = [Key(row.at, row.id) for row in rows if row.hit][:limit]
+    ends: list[tuple[datetime, Any]] = [(row.at, row.id) for row in rows if not row.hit]
+    return hits, Key(*ends[0]) if ends else None
 
 
-def _indexed(wanted: Wanted, words: Words, buckets: Iterable[int]) -> tuple[str, dict[str, Any]]:
+def _staged(sought: Sought, groups: Iterator[list[int]]) -> Statement:
+    """One statement for what the index knows, group after group; a group is asked when the page needs it."""
+    parts: list[str] = []
+    values: dict[str, Any] = {}
+    for stage, buckets in enumerate(groups):
+        statement, given = _indexed(sought, buckets, stage)
+        parts.append(f"({statement})")
+        values |= given
+    # The parts stay in this order, for nothing sorts them again: a full page needs no later part.
+    if not parts:
+        return "", values
+    return f"SELECT a.id, a.at FROM ({' UNION ALL '.join(parts)}) AS a{sought.wanted.limit_sql}", values
+
+
+def _indexed(sought: Sought, buckets: list[int], stage: int) -> Statement:
     """The statement for what the index knows of some periods."""
+    wanted = sought.wanted
     found = where(wanted)
-    matches = " OR ".join(f"s.{_COLUMNS[place]} @@ CAST(:words AS tsquery)" for place in words.places)
+    narrow = places.narrowing(wanted, sought.spelled, buckets, stage)
+    for condition in narrow.conditions:
+        found.add(condition)
     candidates = f"""
         SELECT w.id, w.{wanted.filters.sort.column} AS at, m.runs
         FROM (
             SELECT s.work_order_id, array_agg(DISTINCT s.run_id) AS runs FROM run_search AS s
-            WHERE s.project_id = :project_id AND ({matches})
+            WHERE s.project_id = :project_id AND ({sought.matches("s.{}", f"words_in_{stage}")})
             GROUP BY s.work_order_id
         ) AS m
         JOIN work_orders AS w ON w.id = m.work_order_id
         WHERE {found}"""
-    query = words_query(wanted.project_number, buckets, words.lexemes)
-    return _rechecked(wanted, words, candidates), found.values | words.values | {"words": query}
+    values = found.values | narrow.values | sought.values | {f"words_in_{stage}": sought.query(buckets)}
+    return _rechecked(sought, candidates), values
 
 
-def _rechecked(wanted: Wanted, words: Words, candidates: str) -> str:
+def _rechecked(sought: Sought, candidates: str) -> str:
     """The candidates whose own text holds the phrase, in order, until the limit is reached."""
-    matches = " OR ".join(_MATCHES[place] for place in words.places)
+    wanted = sought.wanted
+    matches = " OR ".join(
+        MATCHES[place].format(run="u.run_id", phrase=":phrase", gist=":gist") for place in sought.places
+    )
+    conditions = [
+        f"coalesce((SELECT true FROM unnest(c.runs) AS u (run_id) WHERE {matches} LIMIT 1), false)",
+        *sought.asked.conditions,
+    ]
     # OFFSET 0 keeps the planner from rechecking before it has sorted; a scalar subquery cannot become a join.
     return f"""
         SELECT c.id, c.at FROM ({candidates} ORDER BY {wanted.order} OFFSET 0) AS c
-        WHERE coalesce((SELECT true FROM unnest(c.runs) AS u (run_id) WHERE {matches} LIMIT 1), false)
+        WHERE {" AND ".join(conditions)}
         ORDER BY {wanted.order}{wanted.limit_sql}"""

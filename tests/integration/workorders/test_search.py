@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from portal import workorders
 from portal.core.errors import Invalid, Unavailable
-from portal.workorders import SearchFilters, Sort, words
+from portal.workorders import SearchFilters, Sort, spelling, words
 from portal.workorders.indexing import index_due
 from portal.workorders.terms import gist_pattern, phrase_text
 from tests.support.cast import Cast
@@ -351,7 +351,7 @@ def test_a_search_that_takes_too_long_says_so_and_leaves_the_request_usable(
     happen(flow, logs=["word"])
     impatient = sa.text("SELECT set_config('statement_timeout', '50ms', true)")
     monkeypatch.setattr(import_module("portal.workorders.search"), "_BE_PATIENT", impatient)
-    monkeypatch.setattr(words, "_SPAN", sa.text("SELECT pg_sleep(2)"))
+    monkeypatch.setattr(spelling, "_SPELL", sa.text("SELECT pg_sleep(2)"))
     for ask in (workorders.search, workorders.count):
         with pytest.raises(Unavailable):
             ask(cast.project, SearchFilters(q="word"))

@@ -11,13 +11,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from portal.workorders.inputs import EVERYWHERE, Pill, SearchField, SearchFilters, Sort, read_filters
+from portal.workorders.inputs import EVERYWHERE, Pill, SearchField, SearchFilters, Sort, Term, read_filters
 from portal.workorders.models import WorkorderState
 from portal.workorders.names import clean
 
 moments = st.datetimes(
     min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29), timezones=st.just(UTC)
 )  # fmt: skip
+terms = st.builds(
+    Term,
+    field=st.sampled_from(SearchField),
+    text=st.text(max_size=200).filter(clean),
+    negated=st.booleans(),
+)
 filters = st.builds(
     SearchFilters,
     states=st.lists(st.sampled_from(WorkorderState)),
@@ -30,6 +36,7 @@ filters = st.builds(
     started_from=st.none() | moments,
     q=st.text(max_size=200),
     search_in=st.lists(st.sampled_from(SearchField)),
+    terms=st.lists(terms, max_size=4),
     received_from=st.none() | moments,
     active_to=st.none() | moments,
     work_order=st.none() | st.uuids(),
@@ -66,6 +73,10 @@ def test_removing_every_pill_leaves_nothing_but_the_order(chosen: SearchFilters)
 
 
 names = [
+    "has.log",
+    "not.id",
+    "terms",
+    "error",
     "state",
     "workflow",
     "q",
@@ -181,6 +192,8 @@ def test_a_plus_sign_that_became_a_blank_is_still_a_zone() -> None:
         ("started_to", "soon"),
         ("work_order", "x"),
         ("q", "x" * 201),
+        ("has.log", "x" * 201),
+        ("not.body", "x" * 201),
         ("in", "everywhere"),
         ("received_from", "yesterday"),
         ("active_to", "9999-12-31T23:59:59-12:00"),
@@ -192,7 +205,22 @@ def test_a_bad_value_is_named_and_left_out(name: str, value: str) -> None:
     assert list(found.errors) == [name]
     assert found.filters == SearchFilters(states=() if name == "state" else (WorkorderState.LOST,))
     with pytest.raises(ValidationError):
-        SearchFilters.model_validate({name: value})
+        SearchFilters.model_validate({name: [value]})
+
+
+def test_terms_have_a_place_each_and_may_be_negated() -> None:
+    found = read(("not.log", "retry"), ("has.body", "Bukayo, Sa"), ("has.log", "true"), ("has.log", " "))
+    assert found.terms == (
+        Term(field=SearchField.BODY, text="Bukayo, Sa"),
+        Term(field=SearchField.LOG, text="true"),
+        Term(field=SearchField.LOG, text="retry", negated=True),
+    )
+    assert found.query_string() == "has.body=Bukayo%2C+Sa&has.log=true&not.log=retry"
+    assert found.without(Pill("has.log", "true")).terms == (found.terms[0], found.terms[2])
+
+
+def test_more_than_ten_terms_are_refused() -> None:
+    assert "has.log" in read_filters([("has.log", str(number)) for number in range(11)]).errors
 
 
 def test_an_end_before_its_beginning_is_named() -> None:
