@@ -30,6 +30,14 @@ from portal.workorders.by_hand import (
 )
 from portal.workorders.cancel import cancel_run, cancel_workorder
 from portal.workorders.claiming import ClaimedRun, claim, claim_run
+from portal.workorders.comparing import (
+    BodyComparison,
+    Comparison,
+    LogComparison,
+    compare_bodies,
+    compare_logs,
+    compare_runs,
+)
 from portal.workorders.creation import Created, create_for_trigger, create_manual
 from portal.workorders.csv_columns import CSV_COLUMNS
 from portal.workorders.csv_export import Checkpoint, write_csv
@@ -65,11 +73,18 @@ from portal.workorders.groups import (
     list_error_groups,
     runs_of_group,
 )
-from portal.workorders.history import DataclipRef, HistoryRow, RunLine, StepLine, get, runs_of
+from portal.workorders.history import (
+    DataclipRef,
+    HistoryRow,
+    RunLine,
+    StepLine,
+    get,
+    runs_of,
+    workflows_of,
+)
 from portal.workorders.indexing import anything_due, forget_bodies, index_backlog, index_due
 from portal.workorders.inputs import Pill, ReadFilters, SearchField, SearchFilters, Sort, read_filters
 from portal.workorders.limiter import limit_runs
-from portal.workorders.limiter import refusal as runs_refused
 from portal.workorders.logs import append_log, append_logs, log_text, step_log_text
 from portal.workorders.lost import mark_lost, mark_run_lost, mark_steps_lost
 from portal.workorders.models import LogLevel, Priority, RunState, WorkorderState
@@ -110,10 +125,12 @@ __all__ = [
     "EXCLUSIONS",
     "STATES",
     "Among",
+    "BodyComparison",
     "Bucket",
     "Changed",
     "Checkpoint",
     "ClaimedRun",
+    "Comparison",
     "Counts",
     "Created",
     "DataclipRef",
@@ -130,6 +147,7 @@ __all__ = [
     "LastOrder",
     "LineItem",
     "LinesAmong",
+    "LogComparison",
     "LogLevel",
     "LogPage",
     "LogRow",
@@ -177,6 +195,9 @@ __all__ = [
     "change_view",
     "claim",
     "claim_run",
+    "compare_bodies",
+    "compare_logs",
+    "compare_runs",
     "complete_run",
     "complete_step",
     "count",
@@ -238,7 +259,6 @@ __all__ = [
     "run_page",
     "runs_of",
     "runs_of_group",
-    "runs_refused",
     "search",
     "set_group_state",
     "share_view",
@@ -252,5 +272,6 @@ __all__ = [
     "stop_deadline",
     "stops_asked",
     "workflow_statistics",
+    "workflows_of",
     "write_csv",
 ]
