@@ -29,3 +29,8 @@ COPY (
     WHERE w.project_id = %(project)s
     ORDER BY w.last_activity DESC, w.id DESC
 ) TO STDOUT WITH (FORMAT csv)
+
+-- name: claim
+UPDATE runs SET state = 'claimed', claimed_at = now() WHERE id = (
+    SELECT id FROM runs WHERE state = 'available'
+    ORDER BY workflow_id, priority, inserted_at LIMIT 1 FOR UPDATE SKIP LOCKED) RETURNING id

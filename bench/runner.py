@@ -9,7 +9,7 @@ from pathlib import Path
 import psycopg
 import sqlalchemy as sa
 
-from bench import exports, generate, ingress, pages, places
+from bench import exports, generate, hot, ingress, pages, places
 from bench.cases import Searching
 from bench.outcome import Outcome
 from bench.statements import REFERENCE_INDEX
@@ -48,6 +48,9 @@ def run(number: int, *, quick: bool, few_words: bool, data_dir: Path, keep: bool
             _say("exports")
             outcome.cases.append(exports.rate(project, plain, 1 if quick else 5))
             outcome.cases.append(exports.memory(project, place.settings, plain))
+            _say("claims and log lines")
+            outcome.cases += hot.claims(place, plain, rounds)
+            outcome.cases.append(hot.lines(plain, rounds))
             _say("webhooks")
             outcome.cases.append(ingress.measure(place.settings, plain, 1.0 if quick else 8.0))
             outcome.sizes = plain.execute(_SIZES).fetchall()
@@ -60,8 +63,9 @@ def _prepare(plain: psycopg.Connection) -> None:
     """The same settings as the portal's web role, and the index of the reference."""
     for setting in ("jit = off", "max_parallel_workers_per_gather = 0"):
         plain.execute(f"SET {setting}")
-    if plain.execute("SELECT to_regclass('reference.log_vectors')").fetchone() == (None,):
-        _say("index of the reference")
+    if plain.execute("SELECT to_regclass('reference.body_vectors')").fetchone() == (None,):
+        _say("indexes of the reference")
+        plain.execute("DROP SCHEMA IF EXISTS reference CASCADE")
         for statement in REFERENCE_INDEX:
             plain.execute(statement)
 

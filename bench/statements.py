@@ -16,12 +16,17 @@ def named(file: str) -> dict[str, str]:
 
 REFERENCE = named("reference.sql")
 FLOORS = named("floors.sql")
-# The reference's index over log lines, in a schema of its own.
+# The reference's indexes over log lines and bodies, in a schema of their own.
 REFERENCE_INDEX = (
-    "CREATE SCHEMA IF NOT EXISTS reference",
+    "CREATE SCHEMA reference",
     """CREATE TABLE reference.log_vectors AS
     SELECT run_id, seq, to_tsvector('simple', message) AS search_vector FROM log_lines""",
     "CREATE INDEX ON reference.log_vectors USING gin (search_vector)",
     "CREATE INDEX ON reference.log_vectors (run_id)",
     "ANALYZE reference.log_vectors",
+    """CREATE TABLE reference.body_vectors AS
+    SELECT dataclip_id, jsonb_to_tsvector('simple', body, '"all"') AS search_vector FROM dataclip_bodies""",
+    "CREATE INDEX ON reference.body_vectors USING gin (search_vector)",
+    "CREATE INDEX ON reference.body_vectors (dataclip_id)",
+    "ANALYZE reference.body_vectors",
 )

@@ -21,8 +21,10 @@ from portal.workorders import events, rows
 from portal.workorders.models import Run, RunState
 
 DEFAULT_QUEUES = ("manual", "*")
-# Runs looked at in each workflow, most urgent first; a higher limit widens it.
+# Runs looked at in each limited workflow, most urgent first; a higher limit widens it.
 WINDOW = 50
+# In a workflow without limit so many more than asked for are looked at first: others may hold some of them.
+SPARE = 8
 
 # A loose index scan: one probe for each workflow that has runs waiting, however many those are.
 _LOCK_POOLS = sa.text("""
@@ -77,7 +79,7 @@ _TAKE = sa.text("""
             WHERE workflow_id = o.workflow_id AND state = 'available'
               AND (o.pool IS NOT NULL OR :any_queue OR queue = ANY(CAST(:queues AS text[])))
             ORDER BY priority, inserted_at, id
-            LIMIT greatest(:window, o.slots)) AS r
+            LIMIT CASE WHEN o.pool IS NULL THEN :unlimited ELSE greatest(:window, o.slots) END) AS r
         WHERE o.pool IS NULL OR o.pool = ANY(CAST(:pools AS uuid[]))
     ), chosen AS MATERIALIZED (
         SELECT r.id, e.turn
@@ -127,19 +129,22 @@ def claim(
         waiting = db.session().execute(_LOCK_POOLS).one()
         if not waiting.workflows or demand < 1:
             return []
-        values = {
+        values: dict[str, Any] = {
             "workflows": waiting.workflows,
             "pools": waiting.pools,
             "queues": wanted,
             "any_queue": "*" in wanted,
             "window": WINDOW,
+            "unlimited": demand + SPARE,
             "demand": demand,
             "worker_name": worker_name or None,
             "now": clock.now(),
         }
-        taken = sorted(
-            db.session().execute(_TAKE, values), key=lambda r: (r.turn, r.priority, r.inserted_at, r.id)
-        )
+        taken = list(db.session().execute(_TAKE, values))
+        if len(taken) < demand:
+            wide = {"unlimited": demand + WINDOW, "demand": demand - len(taken)}
+            taken += db.session().execute(_TAKE, values | wide)
+        taken.sort(key=lambda r: (r.turn, r.priority, r.inserted_at, r.id))
         return [_told(unit, row) for row in taken]
 
 
