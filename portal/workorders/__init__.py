@@ -107,6 +107,7 @@ from portal.workorders.steps import complete_step, start_step
 from portal.workorders.stopping import any_stop_due, ask_stop, force_stops, stop_deadline, stops_asked
 from portal.workorders.triage import set_group_state
 from portal.workorders.view_counts import count_views
+from portal.workorders.view_edits import ViewEdit, edit_view
 from portal.workorders.view_inputs import NewView, ViewRename
 from portal.workorders.views import (
     View,
@@ -176,6 +177,7 @@ __all__ = [
     "StepRow",
     "Total",
     "View",
+    "ViewEdit",
     "ViewRename",
     "WorkflowSort",
     "WorkflowStatistics",
@@ -211,6 +213,7 @@ __all__ = [
     "delete_export",
     "delete_view",
     "dequeue",
+    "edit_view",
     "enqueue",
     "enqueue_many",
     "ensure_log_partitions",

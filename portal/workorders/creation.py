@@ -17,7 +17,7 @@ from portal.core.access import Actor
 from portal.core.errors import Invalid
 from portal.core.ids import new_id
 from portal.core.text import N_
-from portal.workorders import events, queue, rows, versions
+from portal.workorders import events, limiter, queue, rows, versions
 from portal.workorders.models import Priority, WorkorderState
 from portal.workorders.queue import NewRun
 from portal.workorders.versions import Version
@@ -48,19 +48,21 @@ def create_for_trigger(
     body: object = None,
     request: object | None = None,
     dataclip_id: uuid.UUID | None = None,
-    runs_allowed: bool = True,
+    runs_allowed: bool | None = None,
 ) -> Created:
     """Store what arrived, and a work order with its first run, on the workflow's current snapshot.
 
     `body` is JSON text (or a dict): an http_request dataclip for a webhook, a global one
     for cron; `request` goes with a webhook's. Or `dataclip_id` names an input of the
-    project that exists. Where `runs_allowed` is False (a limit is hit), the input is kept
-    and the work order is `rejected`, without a run. Whether the trigger is enabled is the
-    caller's question. Raises NotFound (no such trigger), Invalid on `body`, `request`,
+    project that exists. Where `runs_allowed` is False (a limit is hit; None asks the
+    limiter), the input is kept and the work order is `rejected`, without a run. Whether the
+    trigger is enabled is the caller's question. Raises NotFound (no such trigger), Invalid on `body`, `request`,
     `dataclip_id`, `workflow_id` (deleted) or `snapshot_id`, TooLarge (workorders §5).
     """
     with db.unit_of_work():
         version = versions.of_trigger(trigger_id)
+        if runs_allowed is None:
+            runs_allowed = limiter.refusal(version.project_id, 1) is None
         kind = "http_request" if version.trigger_type == "webhook" else "global"
         clip = _input(version, dataclip_id, body, kind, request)
         order = _insert(version, clip, trigger_id, rejected=not runs_allowed)
@@ -83,9 +85,11 @@ def create_manual(
 
     The input is a dataclip of the project or a JSON `body`, which becomes one of type
     saved_input. Raises NotFound (no such workflow in the project), Invalid on
-    `workflow_id` («workflow deleted»), `job_id`, `dataclip_id` or `body`, TooLarge.
+    `workflow_id` («workflow deleted»), `job_id`, `dataclip_id` or `body`, TooLarge, TooMany
+    by the limiter.
     """
     with db.unit_of_work():
+        limiter.ask(project_id, 1)
         version = versions.of_workflow(project_id, workflow_id)
         if not version.has_job(job_id):
             raise Invalid({"job_id": [NOT_THERE]})

@@ -7,10 +7,12 @@ logged together are one piece of news, for it would only fetch the same fragment
 from __future__ import annotations
 
 import uuid
+from collections.abc import Sequence
 from weakref import WeakKeyDictionary
 
 from portal.core.db import Unit
 from portal.core.events import project_topic, publish, run_topic
+from portal.core.listener import MOST_IDS
 
 WORKORDER_CREATED = "workorder-created"
 WORKORDER_UPDATED = "workorder-updated"
@@ -37,6 +39,18 @@ def _tell(unit: Unit, topic: str, event: str, item_id: uuid.UUID) -> None:
 def to_project(unit: Unit, project_id: uuid.UUID, event: str, item_id: uuid.UUID) -> None:
     """Tell the project's topic of a work order or run, once `unit` is committed."""
     _tell(unit, project_topic(project_id), event, item_id)
+
+
+def many_to_project(unit: Unit, project_id: uuid.UUID, event: str, item_ids: Sequence[uuid.UUID]) -> None:
+    """Tell the project's topic of each item; of very many, only once that there were some.
+
+    Listeners forget the names of more than that anyway, and then look at all they show.
+    """
+    if len(item_ids) > MOST_IDS:
+        unit.after_commit(publish, project_topic(project_id), event)
+        return
+    for item_id in item_ids:
+        to_project(unit, project_id, event, item_id)
 
 
 def to_run(unit: Unit, run_id: uuid.UUID, event: str, item_id: uuid.UUID) -> None:

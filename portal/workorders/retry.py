@@ -1,51 +1,44 @@
-"""New runs for work orders that ran before (workorders §10). One at a time; handlers check states."""
+"""New runs for work orders that ran before (workorders §10), one or many.
+
+The functions here judge no states: whoever lets people use them does (§10.5). Thousands
+are retried in the background, by `bulk`.
+"""
 
 from __future__ import annotations
 
 import uuid
-from typing import Any
-
-import sqlalchemy as sa
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from portal.core import db
 from portal.core.access import Actor
 from portal.core.errors import Invalid, NotFound
 from portal.core.text import N_
-from portal.workflows.models import Edge
-from portal.workorders import queue, rows, versions
-from portal.workorders.carried import carried_jobs
+from portal.workorders import judging, limiter
 from portal.workorders.creation import NOT_THERE, Created
-from portal.workorders.models import Priority, RunStep, WorkorderState
-from portal.workorders.queue import NewRun
+from portal.workorders.deeds import Deed
+from portal.workorders.judging import Verdict
+from portal.workorders.models import WorkorderState
+from portal.workorders.requeue import requeue
+from portal.workorders.versions import WORKFLOW_DELETED
 
+MOST_AT_ONCE = 1_000
 NO_RETRY = N_("cannot retry: the input was erased or never kept")
+TOO_MANY = N_("at most 1,000 at once")
+_REFUSALS = {
+    "input_wiped": {"input_dataclip_id": [NO_RETRY]},
+    "workflow_deleted": {"workflow_id": [WORKFLOW_DELETED]},
+    "no_version": {"snapshot_id": [N_("can't be blank")]},
+    "no_such_job": {"job_id": [NOT_THERE]},
+}
 
-_STEP = sa.text("""
-    SELECT r.work_order_id, r.workflow_id, s.job_id, s.input_dataclip_id,
-           d.id IS NULL OR d.wiped_at IS NOT NULL AS unusable
-    FROM runs r
-    JOIN run_steps rs ON rs.run_id = r.id
-    JOIN steps s ON s.id = rs.step_id
-    LEFT JOIN dataclips d ON d.id = s.input_dataclip_id
-    WHERE r.id = :run_id AND s.id = :step_id AND r.project_id = :project_id
-""")
-# The first run decides where a work order starts; a rejected one has only its trigger.
-_ORIGIN = sa.text("""
-    SELECT w.id AS work_order_id, w.workflow_id, w.dataclip_id AS input_dataclip_id,
-           d.id IS NULL OR d.wiped_at IS NOT NULL AS unusable, first.starting_job_id,
-           coalesce(first.starting_trigger_id, w.trigger_id) AS trigger_id
-    FROM work_orders w
-    LEFT JOIN dataclips d ON d.id = w.dataclip_id
-    LEFT JOIN LATERAL (
-        SELECT starting_job_id, starting_trigger_id FROM runs
-        WHERE work_order_id = w.id ORDER BY coalesce(started_at, inserted_at), id LIMIT 1) AS first ON true
-    WHERE w.id = :work_order_id AND w.project_id = :project_id
-""")
-_STEPS_OF_JOBS = sa.text("""
-    SELECT rs.step_id FROM run_steps rs JOIN steps s ON s.id = rs.step_id
-    WHERE rs.run_id = :run_id AND s.job_id = ANY(CAST(:job_ids AS uuid[]))
-    ORDER BY s.started_at, s.id
-""")
+
+@dataclass(frozen=True, slots=True)
+class Enqueued:
+    """How many new runs there are, and how many work orders were left out because they cannot be retried."""
+
+    enqueued: int
+    discarded: int
 
 
 def retry_from_step(project_id: uuid.UUID, run_id: uuid.UUID, step_id: uuid.UUID, *, actor: Actor) -> Created:
@@ -54,16 +47,10 @@ def retry_from_step(project_id: uuid.UUID, run_id: uuid.UUID, step_id: uuid.UUID
     The new run has the step's input and job, the workflow's current snapshot, and carries
     the steps that need no repeating. Raises NotFound (step, run or project do not belong
     together), Invalid on `input_dataclip_id` (missing or wiped), `workflow_id`
-    («workflow deleted») or `job_id` (no longer in the workflow).
+    («workflow deleted») or `job_id` (no longer in the workflow), TooMany by the limiter.
     """
     with db.unit_of_work():
-        values = {"run_id": run_id, "step_id": step_id, "project_id": project_id}
-        found = db.session().execute(_STEP, values).one_or_none()
-        if found is None:
-            raise NotFound
-        run = _again(project_id, found, found.job_id, actor)
-        _carry(found.workflow_id, run_id, found.job_id, run.id)
-    return _answer(run)
+        return _retry_one(project_id, judging.judge_steps(project_id, [(run_id, step_id)])[0], actor)
 
 
 def retry_from_start(project_id: uuid.UUID, work_order_id: uuid.UUID, *, actor: Actor) -> Created:
@@ -73,51 +60,53 @@ def retry_from_start(project_id: uuid.UUID, work_order_id: uuid.UUID, *, actor: 
     work order. No steps are carried. Raises as `retry_from_step`.
     """
     with db.unit_of_work():
-        values = {"work_order_id": work_order_id, "project_id": project_id}
-        found = db.session().execute(_ORIGIN, values).one_or_none()
-        if found is None:
-            raise NotFound
-        job_id = found.starting_job_id or _job_after(found.workflow_id, found.trigger_id)
-        return _answer(_again(project_id, found, job_id, actor))
+        return _retry_one(project_id, judging.judge(project_id, Deed.RETRY, [work_order_id])[0], actor)
 
 
-def _again(project_id: uuid.UUID, found: sa.Row[Any], job_id: uuid.UUID | None, actor: Actor) -> NewRun:
-    if found.unusable:
-        raise Invalid({"input_dataclip_id": [NO_RETRY]})
-    version = versions.of_workflow(project_id, found.workflow_id)
-    if job_id is None or not version.has_job(job_id):
-        raise Invalid({"job_id": [NOT_THERE]})
-    rows.lock_workorders({found.work_order_id})
-    run = NewRun.of(
-        version,
-        found.work_order_id,
-        found.input_dataclip_id,
-        starting_job_id=job_id,
-        created_by_id=actor.id,
-        priority=Priority.IMMEDIATE,
-        queue=queue.MANUAL,
-    )
-    queue.enqueue(run)
-    return run
+def retry_many_from_job(
+    project_id: uuid.UUID, work_order_ids: Sequence[uuid.UUID], job_id: uuid.UUID, *, actor: Actor
+) -> Enqueued:
+    """Retry each work order's latest run from its step for `job_id` (workorders §10.2).
+
+    In the order received, whatever the order given. One whose latest run has no such step
+    is neither enqueued nor discarded. Raises Invalid on `ids` (more than 1,000), TooMany.
+    """
+    _refuse_too_many(work_order_ids)
+    with db.unit_of_work():
+        verdicts = judging.judge(project_id, Deed.RETRY_FROM_JOB, work_order_ids, job_id=job_id)
+        return _retry_good(project_id, [each for each in verdicts if each.reason != "no_such_step"], actor)
 
 
-def _answer(run: NewRun) -> Created:
+def retry_run_steps(
+    project_id: uuid.UUID, run_steps: Sequence[tuple[uuid.UUID, uuid.UUID]], *, actor: Actor
+) -> Enqueued:
+    """Retry each step (run id, step id) as `retry_from_step` does, in the order given (workorders §10.4).
+
+    What cannot be retried is discarded. Raises Invalid on `ids` (more than 1,000), TooMany.
+    """
+    _refuse_too_many(run_steps)
+    with db.unit_of_work():
+        return _retry_good(project_id, judging.judge_steps(project_id, run_steps), actor)
+
+
+def _retry_one(project_id: uuid.UUID, verdict: Verdict, actor: Actor) -> Created:
+    if verdict.reason in _REFUSALS:
+        raise Invalid(_REFUSALS[verdict.reason])
+    if verdict.reason is not None:
+        raise NotFound
+    limiter.ask(project_id, 1)
+    (run_id,) = requeue(project_id, [verdict], actor=actor)
     state = WorkorderState.PENDING
-    return Created(run.work_order_id, run.id, run.dataclip_id, run.project_id, run.workflow_id, state)
+    return Created(verdict.work_order_id, run_id, verdict.dataclip_id, project_id, verdict.workflow_id, state)
 
 
-def _job_after(workflow_id: uuid.UUID, trigger_id: uuid.UUID | None) -> uuid.UUID | None:
-    """The job that the trigger leads to; with several, the one connected first."""
-    edge = sa.select(Edge.target_job_id).where(
-        Edge.workflow_id == workflow_id, Edge.source_trigger_id == trigger_id
-    )
-    return db.session().scalar(edge.order_by(Edge.inserted_at, Edge.id).limit(1))
+def _retry_good(project_id: uuid.UUID, verdicts: Sequence[Verdict], actor: Actor) -> Enqueued:
+    good = [verdict for verdict in verdicts if verdict.reason is None]
+    limiter.ask(project_id, len(good))
+    requeue(project_id, good, actor=actor)
+    return Enqueued(len(good), len(verdicts) - len(good))
 
 
-def _carry(workflow_id: uuid.UUID, old_run_id: uuid.UUID, job_id: uuid.UUID, new_run_id: uuid.UUID) -> None:
-    edges = sa.select(Edge.source_job_id, Edge.target_job_id).where(Edge.workflow_id == workflow_id)
-    jobs = carried_jobs([(row[0], row[1]) for row in db.session().execute(edges)], job_id)
-    values = {"run_id": old_run_id, "job_ids": list(jobs)}
-    steps = list(db.session().scalars(_STEPS_OF_JOBS, values))
-    if steps:
-        db.session().add_all([RunStep(run_id=new_run_id, step_id=step_id) for step_id in steps])
+def _refuse_too_many(asked: Sequence[object]) -> None:
+    if len(asked) > MOST_AT_ONCE:
+        raise Invalid({"ids": [TOO_MANY]})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,6 +34,12 @@ _OF_TRIGGER = sa.text(
 _OF_WORKFLOW = sa.text(
     _VERSION.format(
         extra="NULL AS trigger_type", where="WHERE w.id = :workflow_id AND w.project_id = :project_id"
+    )
+)
+_OF_WORKFLOWS = sa.text(
+    _VERSION.format(
+        extra="NULL AS trigger_type",
+        where="WHERE w.id = ANY(CAST(:ids AS uuid[])) AND w.project_id = :project_id",
     )
 )
 _HAS_JOB = sa.text("""
@@ -80,6 +87,14 @@ def of_workflow(project_id: uuid.UUID, workflow_id: uuid.UUID) -> Version:
     """
     values = {"workflow_id": workflow_id, "project_id": project_id}
     return _usable(db.session().execute(_OF_WORKFLOW, values).one_or_none())
+
+
+def of_workflows(project_id: uuid.UUID, ids: Iterable[uuid.UUID]) -> dict[uuid.UUID, Version]:
+    """The current versions of those workflows of the project that can run, by workflow."""
+    values = {"ids": sorted(set(ids)), "project_id": project_id}
+    found = db.session().execute(_OF_WORKFLOWS, values)
+    usable = [row for row in found if not row.deleted and row.snapshot_id is not None]
+    return {row.workflow_id: _usable(row) for row in usable}
 
 
 def _usable(row: sa.Row[Any] | None) -> Version:
