@@ -8,10 +8,19 @@ from __future__ import annotations
 
 from flask import Flask
 
-from portal.api import history, papers
+from portal.api import actions, bulk, error_groups, exports, history, papers, views, work
 from portal.web.protection import csrf
 
-PARTS = (history.bp, papers.bp)
+PARTS = (
+    actions.bp,
+    bulk.bp,
+    error_groups.bp,
+    exports.bp,
+    history.bp,
+    papers.bp,
+    views.bp,
+    work.bp,
+)
 
 
 def init_app(app: Flask) -> None:

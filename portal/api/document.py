@@ -23,6 +23,8 @@ Json = dict[str, Any]
 # Where the schema of a model stands, as it is read (validation) or answered (serialization).
 Schemas = dict[tuple[Any, str], Json]
 REF = "#/components/schemas/{model}"
+# A value in the path of a route: its converter, its name.
+PLACE = re.compile(r"<([^<>:]+):(\w+)>")
 UNSAFE = ("POST", "PUT", "PATCH", "DELETE")
 ABOUT = (
     "Everything needs a bearer token (`portal tokens create EMAIL`), which may what its account may. A thing "
@@ -85,7 +87,7 @@ def _models(found: list[tuple[Rule, str, Endpoint]]) -> Iterator[tuple[type[Base
 
 
 def _path(rule: Rule) -> str:
-    return re.sub(r"<(?:\w+:)?(\w+)>", r"{\1}", rule.rule)
+    return PLACE.sub(r"{\2}", rule.rule)
 
 
 def _operation(rule: Rule, method: str, described: Endpoint, schemas: Schemas) -> Json:
@@ -107,12 +109,12 @@ def _operation(rule: Rule, method: str, described: Endpoint, schemas: Schemas) -
 
 
 def _in_path(rule: Rule) -> Iterator[Json]:
-    for kind, name in re.findall(r"<(?:(\w+):)?(\w+)>", rule.rule):
+    for kind, name in PLACE.findall(rule.rule):
         schema: Json = {"type": "string", "format": "uuid"}
         if kind == "int":
             schema = {"type": "integer", "minimum": 0}
-        elif kind != "uuid":
-            schema = {"type": "string"}
+        elif kind.startswith("any("):
+            schema = {"type": "string", "enum": re.findall(r"\w+", kind)[1:]}
         yield {"name": name, "in": "path", "required": True, "schema": schema}
 
 

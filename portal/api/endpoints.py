@@ -35,6 +35,14 @@ class Endpoint:
     once: bool
 
 
+class Differing(Exception):
+    """Raised by a view to answer another status with a body of its own; what it has done is rolled back."""
+
+    def __init__(self, status: int, answer: BaseModel) -> None:
+        self.status, self.answer = status, answer
+        super().__init__(status)
+
+
 def endpoint(
     area: str,
     *,
@@ -78,7 +86,10 @@ def _answered(described: Endpoint, path: dict[str, Any]) -> Response:
         return {} if found is None else found.model_dump(mode="json", by_alias=True)
 
     key = request.headers.get(KEY) if described.once else None
-    answer = work() if key is None else _once(key, work)
+    try:
+        answer = work() if key is None else _once(key, work)
+    except Differing as other:
+        return make_response(other.answer.model_dump(mode="json", by_alias=True), other.status)
     if described.answer is None:
         return make_response("", described.status)
     return make_response(answer, described.status)
@@ -100,6 +111,6 @@ def stand_in(project_id: uuid.UUID, permission: str) -> projects.Standing:
 
     Raises NotFound for strangers, NotAllowed when the policy `permission` refuses.
     """
-    g.standing = projects.standing(g.actor, project_id)
-    access.require(permission, g.actor, g.standing)
-    return g.standing
+    standing = g.standing = projects.standing(g.actor, project_id)
+    access.require(permission, g.actor, standing)
+    return standing

@@ -87,7 +87,7 @@ class Listed(Shape, Generic[R]):
     links: NextLinks
 
 
-O = TypeVar("O", bound=One[Any])
+Single = TypeVar("Single", bound=One[Any])
 N = TypeVar("N", bound=Numbered[Any])
 L = TypeVar("L", bound=Listed[Any])
 
@@ -116,7 +116,7 @@ def absolute(path: str) -> str:
     return f"{current_app.config['SETTINGS'].address}{path}"
 
 
-def one(kind: type[O], resource: Resource[Any]) -> O:
+def one(kind: type[Single], resource: Resource[Any]) -> Single:
     """The answer for one resource, under the address that was asked for."""
     return kind(data=resource, links=OwnLink(here=absolute(request.path)))
 

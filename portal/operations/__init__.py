@@ -21,7 +21,15 @@ from portal.operations.items import Item, count_not_done, items, record_items
 from portal.operations.models import ItemResult, Operation, OperationItem, OperationState, Schedule
 from portal.operations.once import once
 from portal.operations.policies import Steering
-from portal.operations.queries import Progress, get, list_all, list_recent, list_schedules, list_unfinished
+from portal.operations.queries import (
+    Progress,
+    get,
+    list_all,
+    list_recent,
+    list_schedules,
+    list_unfinished,
+    project_of,
+)
 from portal.operations.registry import handler
 from portal.operations.running import Cancelled, LostLease, Paused, Running, Stopping
 from portal.operations.schedules import Periodic, install
@@ -57,6 +65,7 @@ __all__ = [
     "list_unfinished",
     "once",
     "pause",
+    "project_of",
     "prune",
     "record_items",
     "resume",

@@ -77,6 +77,14 @@ def get(project_id: uuid.UUID, operation_id: uuid.UUID) -> Progress:
     return found[0]
 
 
+def project_of(operation_id: uuid.UUID) -> uuid.UUID:
+    """The project of an operation; whether it may be seen is the caller's question. Raises NotFound."""
+    found = session().scalar(sa.select(Operation.project_id).where(Operation.id == operation_id))
+    if found is None:
+        raise NotFound
+    return found
+
+
 def list_recent(project_id: uuid.UUID, *, limit: int = 20) -> Sequence[Progress]:
     """The newest operations of a project, finished or not."""
     newest = (Operation.inserted_at.desc(), Operation.id.desc())
