@@ -7,7 +7,10 @@ from flask import Flask
 from portal.blueprints import (
     accounts,
     actions,
+    bulk,
+    comparisons,
     dataclips,
+    error_groups,
     files,
     health,
     ingress,
@@ -15,6 +18,7 @@ from portal.blueprints import (
     operations,
     projects,
     runs,
+    views,
     workorders,
 )
 from portal.web.protection import csrf
@@ -22,13 +26,17 @@ from portal.web.protection import csrf
 PAGES = (
     accounts.bp,
     actions.bp,
+    bulk.bp,
+    comparisons.bp,
     dataclips.bp,
+    error_groups.bp,
     files.bp,
     health.bp,
     live.bp,
     operations.bp,
     projects.bp,
     runs.bp,
+    views.bp,
     workorders.bp,
 )
 

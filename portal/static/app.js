@@ -1,8 +1,10 @@
 /* What HTML and htmx cannot say. Listeners stand on the document, so swapped parts need no set-up.
-   Server to page: HX-Trigger {"toast": {"level": "ok|info|warn|error", "text": "…"}} and the header
+   Server to page: HX-Trigger {"toast": {"level": "ok|info|warn|error", "text": "…", "href": "…", "label": "…"}} and the header
    X-Announce (percent-encoded text for screen readers). Attributes: data-copy="#id", data-copy-text, data-dismiss=".sel",
    data-open="#dialog", data-expand (row toggle, sends "expand"), data-follow="#log", data-row, data-search, data-key="g h",
-   data-confirm-title, data-confirm-ok, data-confirm-danger (beside hx-confirm), time[data-relative]. Text only, never HTML. */
+   data-confirm-title, data-confirm-ok, data-confirm-danger (beside hx-confirm), time[data-relative], data-close (in a dialog);
+   data-pick (box of a row), data-pick-all, data-picked (their number), data-picks="2" (button for so many), data-same (for one
+   data-group). What is swapped into #dialog-body opens that dialog. Text only, never HTML. */
 (() => {
   "use strict";
   const $ = (selector, root = document) => root.querySelector(selector);
@@ -12,6 +14,7 @@
 
   // Messages -------------------------------------------------------------------------------------------------
   function arm(toast) {
+    toast.dataset.armed = "";
     if (toast.dataset.level === "error") return;
     let left = 6;
     const timer = setInterval(() => {
@@ -19,10 +22,11 @@
       if (!toast.isConnected) clearInterval(timer);
     }, 1000);
   }
-  function toast(level, text) {
+  function toast({ level, text, value, href, label }) {
     const template = $(`#toast-${level}`) || $("#toast-info");
     const item = template.content.firstElementChild.cloneNode(true);
-    $("[data-text]", item).textContent = text;
+    $("[data-text]", item).textContent = text ?? value ?? "";
+    if (href) Object.assign($("[data-link]", item), { href, textContent: label, hidden: false });
     $("#toasts").append(item);
     arm(item);
   }
@@ -31,16 +35,16 @@
     place.textContent = "";
     setTimeout(() => { place.textContent = text; }, 50);
   }
-  on("toast", (event) => toast(event.detail.level, String(event.detail.text ?? event.detail.value ?? "")));
+  on("toast", (event) => toast(event.detail));
   on("htmx:response:error", ({ detail: { ctx } }) => {
     if (ctx.response.status < 500) return;
     const words = $("#toasts").dataset;
     const id = ctx.response.headers.get("X-Request-ID");
-    toast("error", id ? `${words.textServer} ${words.textRequest} ${id}` : words.textServer);
+    toast({ level: "error", text: id ? `${words.textServer} ${words.textRequest} ${id}` : words.textServer });
   });
   on("htmx:error", ({ detail: { ctx } }) => {
     // Polls fail silently: the next one tells more than a row of messages.
-    if (ctx && !ctx.response && !quiet(ctx)) toast("error", $("#toasts").dataset.textNetwork);
+    if (ctx && !ctx.response && !quiet(ctx)) toast({ level: "error", text: $("#toasts").dataset.textNetwork });
   });
   on("htmx:after:request", ({ detail: { ctx } }) => {
     const text = ctx.response?.headers.get("X-Announce");
@@ -56,6 +60,8 @@
   on("htmx:finally:request", ({ detail: { ctx } }) => ctx.target?.removeAttribute?.("aria-busy"));
   on("htmx:after:swap", ({ detail: { ctx } }) => {
     all("[data-follow][aria-pressed=true]").forEach(follow);
+    settle();
+    if (ctx.target?.id === "dialog-body" && !ctx.target.closest("dialog").open) ctx.target.closest("dialog").showModal();
     const whole = ctx.target === document.body && ctx.sourceElement !== document.body;
     if (!whole && ctx.target?.id !== "main") return;
     all("[popover]:popover-open").forEach((menu) => menu.hidePopover());
@@ -79,6 +85,35 @@
     dialog.addEventListener("close", () => (dialog.returnValue === "ok" ? issueRequest() : dropRequest()), { once: true });
     dialog.showModal();
   });
+
+  // Picked rows, and the row last opened -----------------------------------------------------------------------
+  function settle() {
+    all(".toast:not([data-armed])").forEach(arm);
+    const last = document.getElementById(sessionStorage.opened || "-"), row = last?.matches("[data-row]") ? last : last && $("[data-row]", last);
+    if (row) row.dataset.opened = "";
+    const boxes = all("[data-pick]"), picked = boxes.filter((box) => box.checked), whole = $("[data-pick-all]");
+    if (!whole) return;
+    whole.checked = picked.length > 0 && picked.length === boxes.length;
+    whole.indeterminate = picked.length > 0 && !whole.checked;
+    $("[data-picked]").textContent = picked.length;
+    const every = $("[data-pick-every]")?.checked, groups = new Set(picked.map((box) => box.dataset.group)).size;
+    all("[data-picks]").forEach((button) => { button.disabled = every || picked.length !== Number(button.dataset.picks); });
+    all("[data-same]").forEach((button) => { button.disabled = every ? button.dataset.same !== "yes" : groups !== 1; });
+  }
+  on("change", ({ target }) => {
+    if (target.matches("[data-pick-all]")) all("[data-pick]").forEach((box) => { box.checked = target.checked; });
+    if (target.matches("[data-pick], [data-pick-all], [data-pick-every]")) settle();
+  });
+  on("reset", () => setTimeout(settle));
+
+  // Saved views: the one whose filters are shown; the form that kept one closes --------------------------------
+  const markViews = () => all("[data-view]").forEach((link) => {
+    if (link.href === location.href.split("#")[0]) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  });
+  on("htmx:after:swap", markViews);
+  on("htmx:after:history:update", markViews);
+  on("views-changed", () => all(".popup:popover-open").forEach((menu) => menu.hidePopover()));
 
   // Clicks ---------------------------------------------------------------------------------------------------
   function plain(place) {
@@ -118,10 +153,13 @@
   }
   on("click", (event) => {
     const at = (selector) => event.target.closest?.(selector);
-    const hit = at("[data-copy], [data-copy-text], [data-dismiss], [data-open], [data-expand], [data-follow], [data-theme-form] button");
+    const row = at("[data-row] a[href]:not([data-expand])")?.closest("[data-row]");
+    if (row) sessionStorage.opened = row.id || row.parentElement.id;
+    const hit = at("[data-copy], [data-copy-text], [data-dismiss], [data-close], [data-open], [data-expand], [data-follow], [data-theme-form] button");
     if (!hit) return;
     if (hit.matches("[data-copy], [data-copy-text]")) copy(hit);
     else if (hit.dataset.dismiss) at(hit.dataset.dismiss)?.remove();
+    else if ("close" in hit.dataset) { if (at("dialog")) { event.preventDefault(); at("dialog").close(); } }
     else if (hit.dataset.open) { at("[popover]")?.hidePopover(); $(hit.dataset.open).showModal(); }
     else if ("expand" in hit.dataset) {
       if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -148,7 +186,13 @@
     next.scrollIntoView({ block: "nearest" });
   }
   on("keydown", (event) => {
-    const typing = event.target.closest?.("input, select, textarea, [contenteditable]");
+    const leave = event.key === "Escape" && event.target.closest?.("form")?.querySelector("[data-cancel]");
+    if (leave) {
+      event.preventDefault();
+      leave.click();
+      return;
+    }
+    const typing = event.target.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || document.body.dataset.keys === "off" || $("dialog[open]")) return;
     const keys = before === "g" ? `g ${event.key}` : event.key;
     before = event.key;
@@ -158,6 +202,7 @@
     else if (keys === "/" && search) { search.focus(); search.select(); }
     else if (keys === "?") $("#shortcuts")?.showModal();
     else if (keys === "j" || keys === "k") move(keys === "j" ? 1 : -1);
+    else if (keys === "x" && row) $("[data-pick]", row)?.click();
     else if (keys === "Enter" && event.target === row) $("[data-expand], a", row)?.click();
     else return;
     event.preventDefault();
@@ -175,5 +220,5 @@
   // The server writes times in this zone from the next page on.
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
   document.cookie = `tz=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
-  all(".toast").forEach(arm);
+  settle();
 })();
