@@ -94,14 +94,16 @@ def preview_bulk(
     return _preview(project, _count(project, Task(deed, wanted_job, clock.now(), selection)))
 
 
-def start_bulk(project: Project, token: str, *, actor: Actor) -> Operation:
-    """Promise what a preview showed. The same token again answers the same operation.
+def start_bulk(project: Project, token: str, *, actor: Actor, deed: Deed | None = None) -> Operation:
+    """Promise what a preview showed (of `deed`, when given). The same token again answers the same operation.
 
     One unit of work: audit entry (requested, bulk_work), operation. Raises Invalid on `token`
     (forged, of another project, older than an hour), Changed when the set has changed,
     Conflict when it is empty, TooMany with the limiter's message.
     """
     told = _read(project.id, token)
+    if deed is not None and told.task.deed is not deed:
+        raise Invalid({"token": [BAD_TOKEN]})
     key = f"{KIND}:{told.number}"
 
     def work() -> dict[str, str]:
