@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, Response, flash, g, make_response, render_template, request, url_for
+from flask import Blueprint, Response, current_app, flash, g, make_response, render_template, request, url_for
 from flask_babel import format_decimal, ngettext
 from flask_babel import gettext as _
 
@@ -130,6 +130,7 @@ def _common(asked: Asked, since: datetime) -> dict[str, Any]:
         "seen": since - OVERLAP,
         "new": None,
         "no_rows": bool(request.args.get("empty")),
+        "can_compare": "comparisons.show" in current_app.view_functions,
     }
 
 

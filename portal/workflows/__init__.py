@@ -1,6 +1,13 @@
 """Workflows, their jobs, triggers and edges, and their frozen snapshots."""
 
-from portal.workflows.choices import WebhookAddress, WorkflowName, list_names, list_webhooks
+from portal.workflows.choices import (
+    JobName,
+    WebhookAddress,
+    WorkflowName,
+    list_jobs,
+    list_names,
+    list_webhooks,
+)
 from portal.workflows.commands import create
 from portal.workflows.graph import Graph, graph_of
 from portal.workflows.inputs import NewEdge, NewJob, NewTrigger, NewWorkflow, Position, ReplyConfig
@@ -25,6 +32,7 @@ __all__ = [
     "Edge",
     "Graph",
     "Job",
+    "JobName",
     "NewEdge",
     "NewJob",
     "NewTrigger",
@@ -46,6 +54,7 @@ __all__ = [
     "find_webhook",
     "graph_of",
     "history",
+    "list_jobs",
     "list_names",
     "list_webhooks",
     "record_version",

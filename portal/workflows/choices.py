@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from portal.core import db
-from portal.workflows.models import Trigger, TriggerType, Workflow
+from portal.workflows.models import Job, Trigger, TriggerType, Workflow
+
+MOST_JOBS = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +20,16 @@ class WorkflowName:
     id: uuid.UUID
     name: str
     deleted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JobName:
+    """A job as a form offers it, with the workflow it belongs to."""
+
+    id: uuid.UUID
+    name: str
+    workflow_id: uuid.UUID
+    workflow_name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +50,23 @@ def list_names(project_id: uuid.UUID) -> list[WorkflowName]:
         .order_by(deleted, sa.func.lower(Workflow.name), Workflow.id)
     )
     return [WorkflowName(*row) for row in rows]
+
+
+def list_jobs(project_id: uuid.UUID, workflow_id: uuid.UUID | None = None) -> list[JobName]:
+    """The jobs of the project's workflows, or of one of them, by workflow and age; at most 1,000.
+
+    Deleted workflows offer none.
+    """
+    query = (
+        sa.select(Job.id, Job.name, Workflow.id, Workflow.name)
+        .join(Workflow, Workflow.id == Job.workflow_id)
+        .where(Workflow.project_id == project_id, Workflow.deleted_at.is_(None))
+        .order_by(sa.func.lower(Workflow.name), Workflow.id, Job.inserted_at, Job.id)
+        .limit(MOST_JOBS)
+    )
+    if workflow_id is not None:
+        query = query.where(Workflow.id == workflow_id)
+    return [JobName(*row) for row in db.session().execute(query)]
 
 
 def list_webhooks(project_id: uuid.UUID, limit: int = 5) -> list[WebhookAddress]:

@@ -125,6 +125,10 @@ _ROWS = sa.text("""
     ) AS r ON true
     ORDER BY k.place
 """)
+_WORKFLOWS = sa.text("""
+    SELECT DISTINCT workflow_id FROM work_orders
+    WHERE id = ANY(CAST(:ids AS uuid[])) AND project_id = :project_id LIMIT :limit
+""")
 _RUNS = sa.text("""
     SELECT r.id AS run_id, r.work_order_id, r.state, r.error_type AS run_error, r.inserted_at, r.claimed_at,
         r.started_at AS run_started, r.finished_at AS run_finished,
@@ -156,6 +160,12 @@ def get(project_id: uuid.UUID, work_order_id: uuid.UUID) -> HistoryRow:
     if not found:
         raise NotFound
     return found[0]
+
+
+def workflows_of(project_id: uuid.UUID, ids: Sequence[uuid.UUID], limit: int = 2) -> list[uuid.UUID]:
+    """The workflows of the project's work orders `ids`, each once, at most `limit`."""
+    values = {"ids": list(ids), "project_id": project_id, "limit": limit}
+    return list(db.session().scalars(_WORKFLOWS, values))
 
 
 def runs_of(project_id: uuid.UUID, ids: Sequence[uuid.UUID]) -> dict[uuid.UUID, list[RunLine]]:
