@@ -106,7 +106,8 @@ _CLIP = (
 )
 _RUN = sa.text(f"""
     SELECT r.id, r.state, r.error_type, r.priority, r.worker_name, r.inserted_at, r.claimed_at, r.started_at,
-        r.finished_at, r.stop_asked_at, r.error_group_id, r.log_count AS log_lines, r.starting_job_id, r.created_by_id,
+        r.finished_at, r.stop_asked_at, r.error_group_id, r.log_count AS log_lines,
+        r.starting_job_id, r.created_by_id,
         w.id AS work_order_id, w.state AS work_order_state,
         f.id AS workflow_id, f.name AS workflow_name, f.deleted_at IS NOT NULL AS workflow_deleted,
         t.type AS trigger_type, n.lock_version,

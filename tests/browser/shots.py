@@ -129,6 +129,8 @@ def pages(app: Flask) -> dict[str, str]:
             "run": f"{base}/runs/{row.last_run_id}",
             "step": f"{base}/runs/{row.last_run_id}{chosen}",
             "exports": f"{base}/exports",
+            "errors": f"{base}/errors",
+            "error": f"{base}/errors/{workorders.list_error_groups(project).items[0].id}",
         }
 
 
