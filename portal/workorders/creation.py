@@ -56,8 +56,9 @@ def create_for_trigger(
     for cron; `request` goes with a webhook's. Or `dataclip_id` names an input of the
     project that exists. Where `runs_allowed` is False (a limit is hit; None asks the
     limiter), the input is kept and the work order is `rejected`, without a run. Whether the
-    trigger is enabled is the caller's question. Raises NotFound (no such trigger), Invalid on `body`, `request`,
-    `dataclip_id`, `workflow_id` (deleted) or `snapshot_id`, TooLarge (workorders §5).
+    trigger is enabled is the caller's question. Raises NotFound (no such trigger), Invalid
+    on `body`, `request`, `dataclip_id`, `workflow_id` (deleted) or `snapshot_id`, TooLarge
+    (workorders §5).
     """
     with db.unit_of_work():
         version = versions.of_trigger(trigger_id)
