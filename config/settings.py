@@ -82,7 +82,7 @@ class Settings(BaseSettings):
         30,
         ge=1,
         le=3650,
-        description="Days that exports are kept in projects that keep their history for ever.",
+        description="Days that exports are kept where the history is kept for ever.",
     )
     download_link_hours: int = Field(
         24, ge=1, le=720, description="Hours that a link to a stored file can be used."

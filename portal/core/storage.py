@@ -6,8 +6,14 @@ folder is refused.
 
 from __future__ import annotations
 
+import fcntl
 from pathlib import Path
 from typing import BinaryIO
+
+from portal.core.errors import Unavailable
+from portal.core.text import N_
+
+BUSY = N_("Another worker still writes this file.")
 
 _root: Path | None = None
 
@@ -30,12 +36,18 @@ def _locate(key: str) -> Path:
 def open_for_append(key: str, *, keep: int) -> BinaryIO:
     """Open `key` for writing after its first `keep` bytes; what stood behind them is cut off.
 
-    This is how a resumed job drops the half batch of its killed predecessor.
-    Raises OSError (no space, no permission).
+    This is how a resumed job drops the half batch of its killed predecessor. The file is
+    locked until it is closed: a predecessor that was only paused must not write into it.
+    Raises OSError (no space, no permission), Unavailable while somebody else writes it.
     """
     path = _locate(key)
     path.parent.mkdir(parents=True, exist_ok=True)
     stream = path.open("r+b" if path.exists() else "w+b")
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as busy:
+        stream.close()
+        raise Unavailable(BUSY) from busy
     stream.truncate(keep)
     stream.seek(keep)
     return stream

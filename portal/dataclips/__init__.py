@@ -5,17 +5,24 @@ from portal.dataclips.batches import NewDataclip, create_many
 from portal.dataclips.commands import create, create_wiped, wipe
 from portal.dataclips.models import Dataclip, DataclipType
 from portal.dataclips.queries import Preview, body_text, get, preview
+from portal.dataclips.saved import SavedInput, list_saved
+from portal.dataclips.scrubbing import scrub
+from portal.dataclips.streaming import stream_bodies
 
 __all__ = [
     "Dataclip",
     "DataclipType",
     "NewDataclip",
     "Preview",
+    "SavedInput",
     "body_text",
     "create",
     "create_many",
     "create_wiped",
     "get",
+    "list_saved",
     "preview",
+    "scrub",
+    "stream_bodies",
     "wipe",
 ]

@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from io import BufferedReader
 from typing import cast
@@ -23,9 +23,14 @@ from portal.projects import FileStatus, Project, ProjectFile
 from portal.workorders import export_files
 from portal.workorders.csv_export import Checkpoint, write_csv
 from portal.workorders.export_listing import ID_BYTES
-from portal.workorders.export_request import KIND, Asked, expiry
+from portal.workorders.export_request import KIND, Asked, ExportFormat, expiry
+from portal.workorders.zip_export import write_zip
+from portal.workorders.zip_parts import Parts, Stage, ZipCheckpoint, usable
 
 NO_ROOM = N_("There is no room left to store the export.")
+WRITING_ROWS = N_("Writing rows and logs")
+WRITING_BODIES = N_("Writing inputs and outputs")
+CLOSING = N_("Putting the archive together")
 
 
 def _mark_failed(operation: Operation) -> None:
@@ -52,7 +57,7 @@ def export(running: Running) -> Json | None:
         return {"rows": file.rows}
     asked = Asked.from_arguments(running.arguments)
     with _room():
-        rows = _write_csv(running, file, project, asked)
+        rows = _WRITERS[asked.format](running, file, project, asked)
         return _finish(running, file, project, rows)
 
 
@@ -118,6 +123,39 @@ def _advance(running: Running, file: ProjectFile, reached: Checkpoint) -> None:
     file.rows, file.size = reached.rows, reached.length
     db.session().flush()
     running.advance(checkpoint=reached.to_json(), done=reached.done, total=reached.listed)
+
+
+def _write_zip(running: Running, file: ProjectFile, project: Project, asked: Asked) -> int:
+    """Write the archive; answers its number of work orders."""
+    reached = usable(file, ZipCheckpoint.from_json(running.checkpoint))
+    with Parts(file, reached) as parts:
+        end = write_zip(
+            project,
+            asked,
+            parts=parts,
+            checkpoint=reached,
+            on_batch=lambda at: _advance_zip(running, file, at),
+        )
+        os.fsync(parts["zip"].fileno())
+    return end.rows["work_orders"]
+
+
+def _advance_zip(running: Running, file: ProjectFile, reached: ZipCheckpoint) -> None:
+    file.rows, file.size = reached.rows["work_orders"], reached.lengths["zip"]
+    db.session().flush()
+    done, total, message = _TELLING[reached.stage](reached)
+    running.advance(checkpoint=reached.to_json(), done=done, total=total, message=message)
+
+
+_TELLING: dict[Stage, Callable[[ZipCheckpoint], tuple[int, int | None, str]]] = {
+    Stage.ROWS: lambda at: (at.done, at.listed, WRITING_ROWS),
+    Stage.BODIES: lambda at: (at.bodies, at.clips, WRITING_BODIES),
+    Stage.END: lambda at: (at.clips, at.clips, CLOSING),
+}
+_WRITERS: dict[ExportFormat, Callable[[Running, ProjectFile, Project, Asked], int]] = {
+    ExportFormat.CSV: _write_csv,
+    ExportFormat.ZIP: _write_zip,
+}
 
 
 def _finish(running: Running, file: ProjectFile, project: Project, rows: int) -> Json:
