@@ -47,6 +47,13 @@ class Dataclip(Timestamps, Base):
             sa.text("inserted_at DESC"),
             sa.text("id DESC"),
         ),
+        sa.Index(
+            "ix_dataclips_saved",
+            "project_id",
+            sa.text("inserted_at DESC"),
+            sa.text("id DESC"),
+            postgresql_where=sa.text("(name IS NOT NULL OR type = 'saved_input') AND wiped_at IS NULL"),
+        ),
     )
 
 

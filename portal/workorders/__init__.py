@@ -34,6 +34,7 @@ from portal.workorders.comparing import (
     BodyComparison,
     Comparison,
     LogComparison,
+    StepPair,
     compare_bodies,
     compare_logs,
     compare_runs,
@@ -42,6 +43,7 @@ from portal.workorders.creation import Created, create_for_trigger, create_manua
 from portal.workorders.csv_columns import CSV_COLUMNS
 from portal.workorders.csv_export import Checkpoint, write_csv
 from portal.workorders.deeds import EXCLUSIONS, Changed, Deed, Preview, Selection
+from portal.workorders.earlier import EarlierInput, earlier_inputs
 from portal.workorders.evidence import Evidence
 from portal.workorders.export_life import (
     cancel_export,
@@ -136,6 +138,7 @@ __all__ = [
     "Created",
     "DataclipRef",
     "Deed",
+    "EarlierInput",
     "Enqueued",
     "ErrorGroupRow",
     "Evidence",
@@ -174,6 +177,7 @@ __all__ = [
     "Sort",
     "Span",
     "StepLine",
+    "StepPair",
     "StepRow",
     "Total",
     "View",
@@ -213,6 +217,7 @@ __all__ = [
     "delete_export",
     "delete_view",
     "dequeue",
+    "earlier_inputs",
     "edit_view",
     "enqueue",
     "enqueue_many",
