@@ -4,7 +4,7 @@ PYTHON := .venv/bin/python
 N ?= 100000
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test test-external bench lint format lock upgrade third-party clean
+.PHONY: help setup run test test-external bench lint format lock upgrade openapi third-party clean
 
 help: ## List these commands
 	@sed -n 's/^\([a-z-]*\):[^#]*## /\1|/p' Makefile | while IFS='|' read -r name text; do printf '  make %-14s %s\n' "$$name" "$$text"; done
@@ -39,6 +39,10 @@ lock: ## Write locks/ anew after a change of pyproject.toml
 upgrade: ## Write locks/ anew with the newest versions that pyproject.toml allows
 	@bin/setup --dev
 	@$(PYTHON) bin/lock.py --upgrade
+
+openapi: ## Write docs/openapi.json anew from the routes of the API
+	@bin/setup --dev
+	@$(PYTHON) bin/openapi.py
 
 third-party: ## Write THIRD_PARTY.md anew from the locks
 	@bin/setup --dev

@@ -60,8 +60,11 @@ def build(app: Flask) -> Json:
     modes = sorted(set(_models(found)), key=lambda pair: (pair[0].__name__, pair[1]))
     references, definitions = models_json_schema(modes, ref_template=REF)
     schemas: Schemas = {(model, mode): schema for (model, mode), schema in references.items()}
+    named: Json = dict(definitions.get("$defs", {}))
     paths: Json = {}
     for rule, method, described in found:
+        if described.query is not None:
+            named |= described.query.model_json_schema(ref_template=REF).get("$defs", {})
         operation = _operation(rule, method, described, schemas)
         paths.setdefault(_path(rule), {})[method.lower()] = operation
     return {
@@ -70,7 +73,7 @@ def build(app: Flask) -> Json:
         "security": [{"token": []}],
         "paths": paths,
         "components": {
-            "schemas": dict(sorted(definitions.get("$defs", {}).items())),
+            "schemas": dict(sorted(named.items())),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
     }
@@ -100,7 +103,7 @@ def _operation(rule: Rule, method: str, described: Endpoint, schemas: Schemas) -
         "summary": " ".join(summary.split()).rstrip("."),
         "description": " ".join(more.split()),
         "parameters": parameters,
-        "responses": _responses(method, described, schemas),
+        "responses": _responses(rule, method, described, schemas),
     }
     if described.body is not None:
         schema = schemas[described.body, "validation"]
@@ -150,13 +153,15 @@ def _in_header(described: Endpoint) -> Iterator[Json]:
         }
 
 
-def _responses(method: str, described: Endpoint, schemas: Schemas) -> Json:
+def _responses(rule: Rule, method: str, described: Endpoint, schemas: Schemas) -> Json:
     done: Json = {"description": "Done."}
     if described.answer is not None:
         done["content"] = _json(schemas[described.answer, "serialization"])
     answers = {str(described.status): done}
     left_out = set() if described.body is not None else {413, 415}
     left_out |= set() if method in UNSAFE else {409}
+    left_out |= set() if method in UNSAFE or described.query is not None else {422}
+    left_out |= set() if rule.arguments else {403, 404}
     for status, meaning in ERRORS.items():
         if status in left_out:
             continue

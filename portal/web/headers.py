@@ -23,6 +23,8 @@ ALWAYS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=(), payment=()",
 }
+# Answers with people's data that no cache shall keep, whatever their type.
+DATA = "/api/"
 VARY = ("HX-Request", "HX-Request-Type", "Cookie")
 
 
@@ -40,6 +42,8 @@ def _harden(response: Response) -> Response:
         response.headers.setdefault(name, value)
     if request.is_secure:
         response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+    if request.path.startswith(DATA):
+        response.headers.setdefault("Cache-Control", "no-store")
     return response
 
 

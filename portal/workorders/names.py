@@ -90,7 +90,7 @@ def normalise(data: Mapping[str, Any]) -> tuple[dict[str, Any], tuple[str, ...]]
             _put(known, _OWN[name], values)
         elif name in TERMS:
             _put(known, "terms", [_term(name, value) for value in values if value != ""])
-        elif name in _FLAGS and set(values) <= {"true", "false"}:
+        elif name in _FLAGS and all(value in ("true", "false") for value in values):
             _put(known, _FLAGS[name], [name] if "true" in values else [])
         elif name not in _PASSING and name not in ("sort_by", "sort_direction"):
             ignored.append(clean(str(name))[:40])

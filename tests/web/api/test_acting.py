@@ -34,7 +34,11 @@ def test_a_retry_answers_the_new_run(editor, flow, base):
     answer = editor.post(f"{base}/work_orders/{created.work_order_id}/retry")
     assert answer.status_code == 201
     run = answer.json["data"]
-    assert (run["type"], run["attributes"]["state"], run["attributes"]["priority"]) == ("runs", "available", 0)
+    assert (run["type"], run["attributes"]["state"], run["attributes"]["priority"]) == (
+        "runs",
+        "available",
+        0,
+    )
     assert run["id"] != str(created.run_id)
     assert editor.get(f"/api/runs/{run['id']}").json["data"] == run
 
