@@ -101,7 +101,11 @@ def change(project_id: uuid.UUID, group_id: uuid.UUID) -> Response:
     group = workorders.set_group_state(project_id, group_id, wanted, actor=g.actor)
     where = url_for("error_groups.show", project_id=project_id, group_id=group_id)
     said = _(SAID[wanted])
-    values = _shown(project_id, group_id) | {"row": group, "trends": workorders.group_trend([group_id])}
+    values = _shown(project_id, group_id) | {
+        "asked": None,
+        "row": group,
+        "trends": workorders.group_trend([group_id]),
+    }
     if render.is_htmx():
         undo = before if before is not wanted else None
         return render.done(where, fragment="error_groups/_changed.html", said=said, undo=undo, **values)
