@@ -58,6 +58,7 @@ from portal.workorders.figures import (
     Bucket,
     Counts,
     LastOrder,
+    Outcome,
     ProjectStatistics,
     WorkflowSort,
     WorkflowStatistics,
@@ -92,6 +93,9 @@ from portal.workorders.lost import mark_lost, mark_run_lost, mark_steps_lost
 from portal.workorders.models import LogLevel, Priority, RunState, WorkorderState
 from portal.workorders.pace import daily_counts, hourly_counts
 from portal.workorders.partitions import ensure_log_partitions, prepare_log_partitions
+from portal.workorders.query_text import QueryText, read_query
+from portal.workorders.query_tokens import Problem
+from portal.workorders.query_writing import write_query
 from portal.workorders.queue import NewRun, dequeue, enqueue, enqueue_many
 from portal.workorders.recording import PastLine, PastStep, PastWorkorder, record_past
 from portal.workorders.retry import (
@@ -159,13 +163,16 @@ __all__ = [
     "NewRun",
     "NewView",
     "NumberedPage",
+    "Outcome",
     "PastLine",
     "PastStep",
     "PastWorkorder",
     "Pill",
     "Preview",
     "Priority",
+    "Problem",
     "ProjectStatistics",
+    "QueryText",
     "ReadFilters",
     "RunItem",
     "RunLine",
@@ -250,6 +257,7 @@ __all__ = [
     "preview_bulk",
     "project_statistics",
     "read_filters",
+    "read_query",
     "record_download",
     "record_past",
     "rename_view",
@@ -282,4 +290,5 @@ __all__ = [
     "workflow_statistics",
     "workflows_of",
     "write_csv",
+    "write_query",
 ]

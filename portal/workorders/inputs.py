@@ -238,7 +238,8 @@ def read_filters(pairs: Iterable[tuple[str, str]]) -> ReadFilters:
             for problem in refused.errors(include_input=False, include_url=False):
                 name = str(problem["loc"][0])
                 errors[_in_address(problem["loc"], data)] = [_message(name, problem["msg"])]
-                data.pop(name, None)
+            for problem in refused.errors(include_input=False, include_url=False):
+                data.pop(str(problem["loc"][0]), None)
 
 
 def _in_address(place: Sequence[int | str], data: Mapping[str, Any]) -> str:

@@ -13,36 +13,7 @@ from pydantic import ValidationError
 
 from portal.workorders.inputs import EVERYWHERE, Pill, SearchField, SearchFilters, Sort, Term, read_filters
 from portal.workorders.models import WorkorderState
-from portal.workorders.names import clean
-
-moments = st.datetimes(
-    min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29), timezones=st.just(UTC)
-)  # fmt: skip
-terms = st.builds(
-    Term,
-    field=st.sampled_from(SearchField),
-    text=st.text(max_size=200).filter(clean),
-    negated=st.booleans(),
-)
-filters = st.builds(
-    SearchFilters,
-    states=st.lists(st.sampled_from(WorkorderState)),
-    not_states=st.lists(st.sampled_from(WorkorderState)),
-    workflows=st.lists(st.uuids(), max_size=4),
-    not_workflows=st.lists(st.uuids(), max_size=4),
-    errors=st.lists(st.text(max_size=200).map(clean).filter(bool), max_size=4),
-    not_errors=st.lists(st.text(max_size=200).map(clean).filter(bool), max_size=4),
-    error_group=st.none() | st.uuids(),
-    started_from=st.none() | moments,
-    q=st.text(max_size=200),
-    search_in=st.lists(st.sampled_from(SearchField)),
-    terms=st.lists(terms, max_size=4),
-    received_from=st.none() | moments,
-    active_to=st.none() | moments,
-    work_order=st.none() | st.uuids(),
-    sort=st.sampled_from(Sort),
-)
-texts = st.text(alphabet=st.characters(exclude_categories=()), max_size=300)
+from tests.unit.workorders.strategies import any_text, filters
 
 
 def read(*pairs: tuple[str, str]) -> SearchFilters:
@@ -90,7 +61,7 @@ names = [
 ]
 
 
-@given(st.lists(st.tuples(st.sampled_from(names) | texts, texts), max_size=8))
+@given(st.lists(st.tuples(st.sampled_from(names) | any_text, any_text), max_size=8))
 def test_no_address_is_too_strange_to_read(pairs: list[tuple[str, str]]) -> None:
     read_filters(pairs).filters.query_string().encode()
 
