@@ -77,7 +77,7 @@ def _shown(project_id: uuid.UUID, group_id: uuid.UUID) -> dict[str, Any]:
     filters = workorders.SearchFilters(error_group=group_id)
     return {
         "group": workorders.get_error_group(project_id, group_id),
-        "trend_days": workorders.group_trend([group_id])[group_id],
+        "trends": workorders.group_trend([group_id]),
         "runs": workorders.runs_of_group(project_id, group_id),
         "history_url": history_query.address(project_id, filters),
         "retry_url": _retry_url(project_id, filters),
@@ -101,11 +101,7 @@ def change(project_id: uuid.UUID, group_id: uuid.UUID) -> Response:
     group = workorders.set_group_state(project_id, group_id, wanted, actor=g.actor)
     where = url_for("error_groups.show", project_id=project_id, group_id=group_id)
     said = _(SAID[wanted])
-    values = _shown(project_id, group_id) | {
-        "asked": None,
-        "row": group,
-        "trends": workorders.group_trend([group_id]),
-    }
+    values = _shown(project_id, group_id) | {"asked": None, "row": group}
     if render.is_htmx():
         undo = before if before is not wanted else None
         return render.done(where, fragment="error_groups/_changed.html", said=said, undo=undo, **values)
