@@ -11,6 +11,7 @@ from portal.blueprints import (
     comparisons,
     dataclips,
     error_groups,
+    exports,
     files,
     health,
     ingress,
@@ -20,6 +21,7 @@ from portal.blueprints import (
     projects,
     runs,
     views,
+    workflows,
     workorders,
 )
 from portal.web.protection import csrf
@@ -31,6 +33,7 @@ PAGES = (
     comparisons.bp,
     dataclips.bp,
     error_groups.bp,
+    exports.bp,
     files.bp,
     health.bp,
     live.bp,
@@ -39,6 +42,7 @@ PAGES = (
     projects.bp,
     runs.bp,
     views.bp,
+    workflows.bp,
     workorders.bp,
 )
 
