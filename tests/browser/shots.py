@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -24,6 +25,7 @@ from portal import accounts, demo, operations, projects, workorders
 from portal.core import clock
 from portal.core.db import db, session
 from portal.factory import create_app
+from portal.operations import jobs
 from tests.support import databases
 from tests.support.browsing import launch, served, visitor
 from tests.support.processes import eventually, worker
@@ -119,6 +121,7 @@ def pages(app: Flask) -> dict[str, str]:
         bad = workorders.read_filters([("state", "failed")]).filters
         row = next(row for row in workorders.search(project, bad).items if row.last_run_id)
         steps = workorders.run_page(project.id, row.last_run_id).steps
+        two = [each.last_run_id for each in workorders.search(project, bad).items if each.last_run_id][:2]
         chosen = f"?step={steps[-1].id}" if steps else ""
         return {
             "projects": "/projects",
@@ -127,11 +130,46 @@ def pages(app: Flask) -> dict[str, str]:
             "nothing": f"{base}/history?q=nowhere&state=lost",
             "order": f"{base}/history/{row.id}",
             "run": f"{base}/runs/{row.last_run_id}",
+            "compare": f"{base}/runs/compare?a={two[0]}&b={two[1]}",
+            "stopping": f"{base}/runs/{stopping(project)}",
+            "choose": f"{base}/runs/compare?a={row.last_run_id}",
             "step": f"{base}/runs/{row.last_run_id}{chosen}",
             "exports": f"{base}/exports",
+            "operation": f"{base}/operations/{in_bulk(project)}",
+            "activity": f"{base}/operations",
             "errors": f"{base}/errors",
             "error": f"{base}/errors/{workorders.list_error_groups(project).items[0].id}",
         }
+
+
+def in_bulk(project: projects.Project) -> uuid.UUID:
+    """A bulk retry that has been done; another one that is paused waits in the list."""
+    actor = accounts.actor_of(accounts.first_superuser())
+    for bad, rest in (("failed", False), ("crashed", True)):
+        filters = workorders.read_filters([("state", bad)]).filters
+        selection = workorders.Selection(filters=filters)
+        shown = workorders.preview_bulk(project, workorders.Deed.RETRY, selection)
+        made = workorders.start_bulk(project, shown.token, actor=actor)
+        if rest:
+            operations.pause(made, actor=actor)
+        else:
+            jobs.work(str(made.id))
+            done = made.id
+    session().commit()
+    return done
+
+
+def stopping(project: projects.Project) -> uuid.UUID:
+    """A run that works and was asked to stop."""
+    row = next(row for row in workorders.search(project, workorders.SearchFilters()).items)
+    made = workorders.retry_from_start(
+        project.id, row.id, actor=accounts.actor_of(accounts.first_superuser())
+    )
+    assert made.run_id is not None
+    workorders.claim_run(made.run_id, "worker-1")
+    workorders.start_run(made.run_id)
+    workorders.ask_stop(project.id, made.run_id, actor=accounts.actor_of(accounts.first_superuser()))
+    return made.run_id
 
 
 def take(browser: Browser, address: str, folder: Path, found: dict[str, str]) -> None:
