@@ -89,6 +89,19 @@ from portal.workorders.indexing import anything_due, forget_bodies, index_backlo
 from portal.workorders.inputs import Pill, ReadFilters, SearchField, SearchFilters, Sort, read_filters
 from portal.workorders.limiter import limit_runs
 from portal.workorders.logs import append_log, append_logs, log_text, step_log_text
+from portal.workorders.lookups import (
+    StepItem,
+    first_step,
+    get_many,
+    get_many_with_runs,
+    job_log_lines,
+    job_log_text,
+    list_steps,
+    project_of_run,
+    step_count,
+    step_log_lines,
+    step_with_job,
+)
 from portal.workorders.lost import mark_lost, mark_run_lost, mark_steps_lost
 from portal.workorders.models import LogLevel, Priority, RunState, WorkorderState
 from portal.workorders.pace import daily_counts, hourly_counts
@@ -111,6 +124,7 @@ from portal.workorders.search import Total, count, search
 from portal.workorders.statistics import project_statistics, statistics_of, workflow_statistics
 from portal.workorders.steps import complete_step, start_step
 from portal.workorders.stopping import any_stop_due, ask_stop, force_stops, stop_deadline, stops_asked
+from portal.workorders.suggestions import error_types, suggest
 from portal.workorders.triage import set_group_state
 from portal.workorders.view_counts import count_views
 from portal.workorders.view_edits import ViewEdit, edit_view
@@ -125,6 +139,20 @@ from portal.workorders.views import (
     list_views,
     rename_view,
     share_view,
+)
+from portal.workorders.worker_view import (
+    RunOptions,
+    WorkerRun,
+    credential_of_run,
+    read_input,
+    run_body,
+    run_for_worker,
+    run_input,
+    run_options,
+    run_request,
+    update_run,
+    update_runs,
+    wipe_after_reading,
 )
 
 __all__ = [
@@ -176,6 +204,7 @@ __all__ = [
     "ReadFilters",
     "RunItem",
     "RunLine",
+    "RunOptions",
     "RunPage",
     "RunState",
     "SearchField",
@@ -183,6 +212,7 @@ __all__ = [
     "Selection",
     "Sort",
     "Span",
+    "StepItem",
     "StepLine",
     "StepPair",
     "StepRow",
@@ -190,6 +220,7 @@ __all__ = [
     "View",
     "ViewEdit",
     "ViewRename",
+    "WorkerRun",
     "WorkflowSort",
     "WorkflowStatistics",
     "WorkorderItem",
@@ -219,6 +250,7 @@ __all__ = [
     "create_for_trigger",
     "create_manual",
     "create_view",
+    "credential_of_run",
     "daily_counts",
     "delete_expired_exports",
     "delete_export",
@@ -229,12 +261,16 @@ __all__ = [
     "enqueue",
     "enqueue_many",
     "ensure_log_partitions",
+    "error_types",
     "find_view",
+    "first_step",
     "force_stops",
     "forget_bodies",
     "get",
     "get_error_group",
     "get_line_item",
+    "get_many",
+    "get_many_with_runs",
     "get_run_item",
     "get_view",
     "get_workorder_item",
@@ -242,10 +278,13 @@ __all__ = [
     "hourly_counts",
     "index_backlog",
     "index_due",
+    "job_log_lines",
+    "job_log_text",
     "limit_runs",
     "list_error_groups",
     "list_lines",
     "list_runs",
+    "list_steps",
     "list_views",
     "list_workorders",
     "log_lines",
@@ -255,8 +294,10 @@ __all__ = [
     "mark_steps_lost",
     "prepare_log_partitions",
     "preview_bulk",
+    "project_of_run",
     "project_statistics",
     "read_filters",
+    "read_input",
     "read_query",
     "record_download",
     "record_past",
@@ -271,8 +312,13 @@ __all__ = [
     "retry_many_from_start",
     "retry_run_steps",
     "retry_step_by_hand",
+    "run_body",
     "run_by_hand",
+    "run_for_worker",
+    "run_input",
+    "run_options",
     "run_page",
+    "run_request",
     "runs_of",
     "runs_of_group",
     "search",
@@ -284,9 +330,16 @@ __all__ = [
     "start_run",
     "start_step",
     "statistics_of",
+    "step_count",
+    "step_log_lines",
     "step_log_text",
+    "step_with_job",
     "stop_deadline",
     "stops_asked",
+    "suggest",
+    "update_run",
+    "update_runs",
+    "wipe_after_reading",
     "workflow_statistics",
     "workflows_of",
     "write_csv",

@@ -125,6 +125,10 @@ def pages(app: Flask) -> dict[str, str]:
         chosen = f"?step={steps[-1].id}" if steps else ""
         return {
             "projects": "/projects",
+            "overview": base,
+            "workflow": f"{base}/workflows/{row.workflow_id}",
+            "views": f"{base}/views",
+            "saving": f"{base}/history?state=failed&in=log&q=timeout",
             "history": f"{base}/history",
             "found": f"{base}/history?q=patient&state=failed&state=crashed",
             "nothing": f"{base}/history?q=nowhere&state=lost",
@@ -185,7 +189,12 @@ def take(browser: Browser, address: str, folder: Path, found: dict[str, str]) ->
                 if name == "history":
                     each.page.locator("[data-expand]").first.click()
                     each.page.locator(".run").first.wait_for()
-                each.page.wait_for_timeout(200)
+                if name == "saving" and width > 1000:
+                    each.page.locator("#views-list .icon-button").first.click()
+                    each.page.locator(".side-edit").wait_for()
+                if name == "saving":
+                    each.page.get_by_role("button", name="Save view").click()
+                each.page.wait_for_timeout(400)
                 each.page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
                 for text in (*each.inaccessible(), *each.refused()):
                     print(f"{name} {width} {theme}: {text}")
