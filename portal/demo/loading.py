@@ -12,6 +12,7 @@ from portal.core import clock
 from portal.demo import stage
 from portal.demo.plans import FLOWS, Plan, make_plans
 from portal.demo.player import play
+from portal.demo.saved import save_views
 from portal.demo.timetable import DAYS
 
 # Work orders in one transaction: a commit for each would cost more than the work.
@@ -44,6 +45,7 @@ def load(owner: User, *, work_orders: int = 2000, seed: int = 1, progress: Progr
     workorders.ensure_log_partitions(began.date(), now.date())
     with clock.frozen_at(began):
         stages = stage.build(FLOWS, owner=owner, actor=actor)
+        save_views((each.project_id for each in stages.values()), actor)
     done = 0
     for batch in _batches(make_plans(work_orders, seed, now)):
         play(batch, stages, actor)

@@ -2,10 +2,12 @@
 
 from portal.workflows.choices import (
     JobName,
+    TriggerLine,
     WebhookAddress,
     WorkflowName,
     list_jobs,
     list_names,
+    list_triggers,
     list_webhooks,
 )
 from portal.workflows.commands import create
@@ -41,6 +43,7 @@ __all__ = [
     "ReplyConfig",
     "Snapshot",
     "Trigger",
+    "TriggerLine",
     "TriggerType",
     "VersionSource",
     "Webhook",
@@ -56,6 +59,7 @@ __all__ = [
     "history",
     "list_jobs",
     "list_names",
+    "list_triggers",
     "list_webhooks",
     "record_version",
 ]

@@ -41,6 +41,31 @@ class WebhookAddress:
     path: str
 
 
+@dataclass(frozen=True, slots=True)
+class TriggerLine:
+    """What starts a workflow: a webhook with the `path` to post to, or a schedule with its expression."""
+
+    id: uuid.UUID
+    type: TriggerType
+    enabled: bool
+    cron_expression: str | None
+
+    @property
+    def path(self) -> str | None:
+        """Where to post, from the portal's root; None for a schedule."""
+        return f"/i/{self.id}" if self.type is TriggerType.WEBHOOK else None
+
+
+def list_triggers(project_id: uuid.UUID, workflow_id: uuid.UUID) -> list[TriggerLine]:
+    """What starts a workflow of the project."""
+    rows = db.session().execute(
+        sa.select(Trigger.id, Trigger.type, Trigger.enabled, Trigger.cron_expression)
+        .where(Trigger.project_id == project_id, Trigger.workflow_id == workflow_id)
+        .order_by(Trigger.inserted_at, Trigger.id)
+    )
+    return [TriggerLine(*row) for row in rows]
+
+
 def list_names(project_id: uuid.UUID) -> list[WorkflowName]:
     """The project's workflows by name, those that were deleted last."""
     deleted = Workflow.deleted_at.is_not(None)

@@ -85,6 +85,7 @@ from portal.workorders.history import (
     runs_of,
     workflows_of,
 )
+from portal.workorders.history import rows as history_rows
 from portal.workorders.indexing import anything_due, forget_bodies, index_backlog, index_due
 from portal.workorders.inputs import Pill, ReadFilters, SearchField, SearchFilters, Sort, read_filters
 from portal.workorders.limiter import limit_runs
@@ -122,6 +123,7 @@ from portal.workorders.running import complete_run, start_run
 from portal.workorders.runpage import LogPage, LogRow, RunPage, StepRow, log_lines, run_page
 from portal.workorders.search import Total, count, search
 from portal.workorders.statistics import project_statistics, statistics_of, workflow_statistics
+from portal.workorders.step_secrets import secrets_of_step_output, shown_body, shown_preview
 from portal.workorders.steps import complete_step, start_step
 from portal.workorders.stopping import any_stop_due, ask_stop, force_stops, stop_deadline, stops_asked
 from portal.workorders.suggestions import error_types, suggest
@@ -275,6 +277,7 @@ __all__ = [
     "get_view",
     "get_workorder_item",
     "group_trend",
+    "history_rows",
     "hourly_counts",
     "index_backlog",
     "index_due",
@@ -322,8 +325,11 @@ __all__ = [
     "runs_of",
     "runs_of_group",
     "search",
+    "secrets_of_step_output",
     "set_group_state",
     "share_view",
+    "shown_body",
+    "shown_preview",
     "sort_failures",
     "sorted_workflows",
     "start_bulk",

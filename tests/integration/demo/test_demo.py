@@ -101,3 +101,18 @@ def test_any_number_of_work_orders_can_be_planned(count: int) -> None:
     plans = make_plans(count, 1, NOW)
     assert len(plans) == count
     assert [plan.at for plan in plans] == sorted(plan.at for plan in plans)
+
+
+def test_each_project_has_shared_views_that_find_something(
+    committed: sa.orm.Session, owner: accounts.User, loaded: demo.Loaded
+) -> None:
+    actor = accounts.actor_of(owner)
+    found = {}
+    for membership in projects.list_for(actor):
+        project = projects.get(membership.id)
+        views = workorders.list_views(project.id, actor)
+        assert [view.name for view in views] == ["Needs attention", "Time-outs", "Under way"]
+        assert all(view.shared and not view.outdated for view in views)
+        for view in views:
+            found[view.name] = found.get(view.name, 0) + workorders.count(project, view.filters).count
+    assert min(found.values()) > 0
