@@ -5,6 +5,7 @@ from portal.projects.commands import add_member, create
 from portal.projects.files import get_file, list_files
 from portal.projects.inputs import NewProject, name_from
 from portal.projects.models import FileStatus, Project, ProjectFile, ProjectUser, RetentionPolicy, Role
+from portal.projects.policies import FileSteering
 from portal.projects.queries import Membership, get, list_all, list_for, members_of, open_to_member
 from portal.projects.standing import EVERYONE, KEEPERS, MAKERS, SUPPORT, Standing, standing
 
@@ -14,6 +15,7 @@ __all__ = [
     "MAKERS",
     "SUPPORT",
     "FileStatus",
+    "FileSteering",
     "Membership",
     "NewProject",
     "Project",

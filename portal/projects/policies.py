@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from portal.core.access import Actor, policy
-from portal.projects.standing import EVERYONE, Standing
+from portal.projects.models import ProjectFile
+from portal.projects.standing import EVERYONE, KEEPERS, Standing
+
+
+@dataclass(frozen=True, slots=True)
+class FileSteering:
+    """Subject of what changes a stored file: the file, and the actor's standing in its project."""
+
+    file: ProjectFile
+    standing: Standing
 
 
 @policy("projects:read")
@@ -16,3 +27,10 @@ def may_read(actor: Actor, standing: Standing) -> bool:
 def may_download_file(actor: Actor, standing: Standing) -> bool:
     """Everyone who may see the history may download its exports (workorders §13.10, §16)."""
     return standing.has(EVERYONE)
+
+
+@policy("projects:steer_file")
+def may_steer_file(actor: Actor, steering: FileSteering) -> bool:
+    """Cancel, try again, remove: who asked for it, while in the project, and the project's keepers."""
+    mine = steering.file.created_by_id == actor.id
+    return steering.standing.has(EVERYONE if mine else KEEPERS)

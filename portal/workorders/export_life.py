@@ -32,7 +32,7 @@ def retry_export(project_id: uuid.UUID, file_id: uuid.UUID, *, actor: Actor) -> 
     not failed, or its operation is no longer kept.
     """
     with db.unit_of_work():
-        file = db.lock(projects.get_file(project_id, file_id))
+        file = projects.get_file(project_id, file_id)
         if file.status is not FileStatus.FAILED:
             raise Conflict(NOT_FAILED)
         operations.try_again(_operation(file), actor=actor)

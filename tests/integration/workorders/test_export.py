@@ -379,3 +379,57 @@ def test_cancelling_marks_the_file_failed(scene: tuple[Cast, MadeWorkflow]) -> N
     workorders.cancel_export(cast.project.id, file.id, actor=cast.actor(cast.owner))
     found = fresh(file)
     assert (found.status, found.error) == (FileStatus.FAILED, "Cancelled.")
+
+
+def finished(cast: Cast) -> ProjectFile:
+    file = ask(cast)
+    assert turn.take(file.operation_id)
+    return fresh(file)
+
+
+def test_exports_are_kept_as_long_as_the_history_or_as_the_setting_says(
+    scene: tuple[Cast, MadeWorkflow],
+) -> None:
+    """workorders §13.9"""
+    cast, _ = scene
+    with clock.frozen_at(NOW):
+        assert finished(cast).expires_at == NOW + timedelta(days=30)
+        session().get_one(Project, cast.project.id).history_retention_period = 7
+        session().commit()
+        assert finished(cast).expires_at == NOW + timedelta(days=7)
+
+
+def test_what_is_over_its_time_is_removed_bytes_first_and_audited(scene: tuple[Cast, MadeWorkflow]) -> None:
+    cast, _ = scene
+    with clock.frozen_at(NOW):
+        old = finished(cast)
+        waiting = ask(cast)
+    with clock.frozen_at(NOW + timedelta(days=1)):
+        young = finished(cast)
+    with clock.frozen_at(NOW + timedelta(days=30)):
+        assert workorders.delete_expired_exports() == 1
+        assert workorders.delete_expired_exports() == 0
+    session().expire_all()
+    assert {file.id for file in session().scalars(sa.select(ProjectFile))} == {waiting.id, young.id}
+    assert not storage.exists(old.path or "")
+    assert storage.exists(young.path or "")
+    entry = session().scalars(sa.select(AuditEvent).where(AuditEvent.event == "deleted")).one()
+    assert (entry.item_id, entry.details["file_id"]) == (cast.project.id, str(old.id))
+
+
+def test_bytes_that_cannot_be_removed_keep_their_row(
+    scene: tuple[Cast, MadeWorkflow], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast, _ = scene
+    with clock.frozen_at(NOW):
+        file = finished(cast)
+
+    def refuse(key: str) -> None:
+        raise PermissionError(key)
+
+    with clock.frozen_at(NOW + timedelta(days=31)):
+        with monkeypatch.context() as patched:
+            patched.setattr(storage, "delete", refuse)
+            assert workorders.delete_expired_exports() == 0
+        assert session().get(ProjectFile, file.id, populate_existing=True) is not None
+        assert workorders.delete_expired_exports() == 1
