@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,10 +16,13 @@ from pydantic import BaseModel
 from portal import operations, projects
 from portal.core import access
 from portal.core.errors import Invalid
+from portal.core.text import N_
 from portal.web import forms
 
 MARK = "__api_endpoint__"
 KEY = "Idempotency-Key"
+KEY_FORM = re.compile(r"^[!-~]{1,200}\Z")
+BAD_KEY = N_("A key has 1 to 200 visible ASCII characters, and no blanks.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +101,10 @@ def _answered(described: Endpoint, path: dict[str, Any]) -> Response:
 
 def _once(key: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The answer that the first request with this key got; its body and address must be the same."""
+    if not KEY_FORM.match(key):
+        raise Invalid({KEY: [BAD_KEY]})
     digest = hashlib.sha256(request.get_data(cache=True)).hexdigest()
-    try:
-        return operations.once(g.actor, key, f"{request.method} {request.path} {digest}", work)
-    except Invalid as refusal:
-        if "key" not in refusal.fields:
-            raise
-        raise Invalid({KEY: refusal.fields["key"]}) from None
+    return operations.once(g.actor, key, f"{request.method} {request.path} {digest}", work)
 
 
 def stand_in(project_id: uuid.UUID, permission: str) -> projects.Standing:
