@@ -137,8 +137,8 @@ def _steer(project_id: uuid.UUID, operation_id: uuid.UUID, deed: Callable[..., o
 def describe(progress: operations.Progress) -> dict[str, Any]:
     """What `operations/_progress.html` needs.
 
-    `progress`, `label`, `may_steer`, `result_url` (or None), `left_out`: pairs of a reason in
-    words and a number, for work that leaves things out.
+    `progress`, `label`, `may_steer`, `result_url` (or None); for work that may leave things
+    out also `succeeded`, a number, and `left_out`, pairs of a reason in words and a number.
     """
     row = progress.operation
     skipped: dict[str, int] = (row.result or row.checkpoint or {}).get("skipped", {})
@@ -148,6 +148,7 @@ def describe(progress: operations.Progress) -> dict[str, Any]:
         "label": _(DEEDS[row.arguments["deed"]] if row.kind == BULK else LABELS.get(row.kind, row.kind)),
         "may_steer": access.allows("operations:steer", g.actor, operations.Steering(row, g.standing)),
         "result_url": link(row) if link else None,
+        "succeeded": (row.result or {}).get("done"),
         "left_out": [(_(workorders.EXCLUSIONS[reason]), number) for reason, number in skipped.items()],
     }
 
@@ -159,8 +160,11 @@ def _listed(row: operations.Operation) -> dict[str, Any]:
     only = request.args.get("show") == "left_out"
     filters = row.arguments["filters"]
     chosen = None if filters is None else workorders.SearchFilters.model_validate(filters)
+    page = operations.items(row.id, request.args.get("cursor"), only)
+    found = workorders.get_many(g.standing.project.id, [item.item_id for item in page.items])
     return {
-        "page": operations.items(row.id, request.args.get("cursor"), only),
+        "page": page,
+        "orders": {order.id: order for order in found},
         "only": only,
         "not_done": sum(operations.count_not_done(row.id).values()),
         "reasons": workorders.EXCLUSIONS,

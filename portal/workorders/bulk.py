@@ -227,6 +227,7 @@ def _promise(task: Task, acts_on: int, project_id: uuid.UUID, key: str, actor: A
         KIND, project_id=project_id, actor=actor, arguments=arguments, unique_key=key
     )
     if operation.arguments == arguments:
+        operation.total = task.total
         details = arguments | {"ids": len(task.selection.ids), "acts_on": acts_on}
         audit.record(
             "requested", "bulk_work", operation.id, actor=actor, project_id=project_id, details=details

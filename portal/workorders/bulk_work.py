@@ -63,7 +63,7 @@ def _begin(running: Running) -> tuple[Project, Task]:
         project = db.session().get(Project, running.project_id)
     if project is None:
         raise NotFound
-    if running.total is not None:
+    if running.checkpoint:
         return project, task
     total = bulk_keys.count_all(project, task) if task.total is None else task.total
     with db.unit_of_work():
