@@ -13,12 +13,12 @@ from flask import Flask
 from flask_migrate import Migrate
 from sqlalchemy.orm import configure_mappers
 
-from portal import api, blueprints, schedule, web
+from portal import api, blueprints, credentials, schedule, web
 
 # Every context's tables must be known before the first query.
 from portal.accounts import models as _accounts  # noqa: F401
 from portal.audit import models as _audit  # noqa: F401
-from portal.core import broker, limits, paging, storage
+from portal.core import broker, limits, links, paging, storage
 from portal.core.db import Base, db
 from portal.credentials import models as _credentials  # noqa: F401
 from portal.dataclips import models as _dataclips  # noqa: F401
@@ -62,7 +62,9 @@ def create_app(settings: Settings, process: Process = "web") -> Flask:
 
 def _configure_core(settings: Settings) -> None:
     paging.configure(_secret(settings.secret_key))
+    links.configure(_secret(settings.secret_key), settings.address)
     broker.configure(settings.redis_url or "")
+    credentials.configure(_secret(settings.primary_encryption_key))
     storage.configure(settings.portal_data_dir / "files")
     limits.configure(
         dataclip_bytes=settings.max_dataclip_size_mb * 1_000_000,

@@ -8,7 +8,7 @@ from datetime import UTC
 from flask import Blueprint, Response, request
 from werkzeug.http import http_date
 
-from portal import dataclips
+from portal import dataclips, workorders
 from portal.web import guarded
 
 bp = Blueprint("dataclips", __name__, url_prefix="/projects/<uuid:project_id>/dataclips")
@@ -24,7 +24,7 @@ def body(project_id: uuid.UUID, dataclip_id: uuid.UUID) -> Response:
     since = request.if_modified_since
     if since is not None and changed <= since.astimezone(UTC) and clip.wiped_at is None:
         return _cached(Response(status=304), clip, http_date(changed))
-    text = dataclips.body_text(project_id, dataclip_id)
+    text = workorders.shown_body(project_id, dataclip_id)
     response = _cached(Response(text, mimetype="application/json"), clip, http_date(changed))
     if request.args.get("download"):
         response.headers["Content-Disposition"] = f'attachment; filename="dataclip-{clip.id}.json"'

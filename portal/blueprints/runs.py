@@ -124,8 +124,8 @@ def _viewers(run: workorders.RunPage, step: workorders.StepRow | None) -> dict[s
 def _side(ref: workorders.DataclipRef | None, which: str) -> Side:
     if ref is None:
         return Side(None, None)
-    anyway = request.args.get("anyway") == which
-    clip = dataclips.preview(g.standing.project.id, ref.id, most=LARGEST_SHOWN if anyway else SMALL_BODY)
+    most = LARGEST_SHOWN if request.args.get("anyway") == which else SMALL_BODY
+    clip = workorders.shown_preview(g.standing.project.id, ref.id, most=most)
     return Side(clip, tokens(clip.text) if clip.text is not None else None)
 
 

@@ -6,7 +6,7 @@ from portal.dataclips.commands import create, create_wiped, wipe
 from portal.dataclips.models import Dataclip, DataclipType
 from portal.dataclips.queries import Preview, body_text, get, preview
 from portal.dataclips.saved import SavedInput, list_saved
-from portal.dataclips.scrubbing import scrub
+from portal.dataclips.scrubbing import mended, scrub, scrubber
 from portal.dataclips.streaming import stream_bodies
 
 __all__ = [
@@ -21,8 +21,10 @@ __all__ = [
     "create_wiped",
     "get",
     "list_saved",
+    "mended",
     "preview",
     "scrub",
+    "scrubber",
     "stream_bodies",
     "wipe",
 ]

@@ -85,7 +85,6 @@ from portal.workorders.history import (
     runs_of,
     workflows_of,
 )
-from portal.workorders.history import rows as history_rows
 from portal.workorders.indexing import anything_due, forget_bodies, index_backlog, index_due
 from portal.workorders.inputs import Pill, ReadFilters, SearchField, SearchFilters, Sort, read_filters
 from portal.workorders.limiter import limit_runs
@@ -277,7 +276,6 @@ __all__ = [
     "get_view",
     "get_workorder_item",
     "group_trend",
-    "history_rows",
     "hourly_counts",
     "index_backlog",
     "index_due",

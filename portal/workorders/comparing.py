@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from portal import dataclips
 from portal.core import db
+from portal.workorders import step_secrets
 from portal.workorders.aligning import align
 from portal.workorders.history import DataclipRef
 from portal.workorders.json_changes import Changes, changes
@@ -163,17 +164,25 @@ def compare_bodies(
 
 
 def _compare(project_id: uuid.UUID, left: DataclipRef, right: DataclipRef, most: int) -> BodyComparison:
-    one = dataclips.preview(project_id, left.id, most=most)
-    two = dataclips.preview(project_id, right.id, most=most)
+    one = step_secrets.shown_preview(project_id, left.id, most=most)
+    two = step_secrets.shown_preview(project_id, right.id, most=most)
     sizes = [clip.size or 0 for clip in (one, two)]
     if one.text is None or two.text is None:
         if not all(sizes):
             return BodyComparison("wiped", left, right)
         return BodyComparison("huge" if max(sizes) > LARGEST_BODY else "large", left, right, sum(sizes))
-    found = changes(one.text, two.text)
+    found = _changes(one.text, two.text)
     if found is None:
         return BodyComparison("deep", left, right, sum(sizes))
     return BodyComparison("changed" if found.total else "same", left, right, sum(sizes), found)
+
+
+def _changes(one: str, two: str) -> Changes | None:
+    """None also where hidden secrets left no JSON."""
+    try:
+        return changes(dataclips.mended(one), dataclips.mended(two))
+    except ValueError:
+        return None
 
 
 def compare_logs(project_id: uuid.UUID, left_id: uuid.UUID, right_id: uuid.UUID) -> LogComparison:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from portal.core import clock, db
 from portal.core.errors import Invalid, NotFound
 from portal.core.text import N_
-from portal.workorders import events, rows
+from portal.workorders import events, rows, step_secrets
 from portal.workorders.messages import clean, text_of
 from portal.workorders.models import LogLevel, Run
 from portal.workorders.timestamps import INVALID, moment
@@ -22,8 +22,6 @@ BLANK = N_("can't be blank")
 LONG_SOURCE = N_("should be at most 8 character(s)")
 FOREIGN_STEP = N_("must be associated with the run")
 MAX_SOURCE = 8
-
-Scrub = Callable[[str], str]
 
 # Numbers the lines under the run's lock. Repeats of a line that a worker gave an id are found first.
 _LOCK = sa.text("""
@@ -74,22 +72,22 @@ class Line:
     line_id: uuid.UUID | None
 
 
-def append_log(run_id: uuid.UUID, line: Mapping[str, object], *, scrub: Scrub | None = None) -> int | None:
+def append_log(run_id: uuid.UUID, line: Mapping[str, object]) -> int | None:
     """Append one line; answers its number, or None for a repeat. As `append_logs`."""
-    numbers = append_logs(run_id, [line], scrub=scrub)
+    numbers = append_logs(run_id, [line])
     return numbers[0] if numbers else None
 
 
-def append_logs(
-    run_id: uuid.UUID, lines: Sequence[Mapping[str, object]], *, scrub: Scrub | None = None
-) -> list[int]:
+def append_logs(run_id: uuid.UUID, lines: Sequence[Mapping[str, object]]) -> list[int]:
     """Append lines to a run in any state, all or none; answers their numbers (workorders §8.5).
 
     A line has `message` (any JSON) and `timestamp` (workorders §8.1), and may have `level`
     (info), `source` (8 characters), `step_id` (a step of this run) and `id` (a UUID; a
-    line that the run has already is dropped). `scrub` is given each message before it is
-    stored. Raises Invalid with the problems of the first bad line, or on `run_id`.
+    line that the run has already is dropped). Secrets of the run's credentials are hidden
+    before anything is stored. Raises Invalid with the problems of the first bad line, or on
+    `run_id`, and Unavailable when a credential cannot be opened.
     """
+    scrub = step_secrets.scrubber_of_run(run_id) if lines else None
     accepted = [checked(line, scrub) for line in lines]
     if not accepted:
         return []
@@ -103,7 +101,7 @@ def append_logs(
     return [before + place for place in range(1, len(fresh) + 1)]
 
 
-def checked(line: Mapping[str, object], scrub: Scrub | None = None) -> Line:
+def checked(line: Mapping[str, object], scrub: step_secrets.Scrub | None = None) -> Line:
     """The line as it would be stored, if its values pass; see `append_logs`. Raises Invalid by field."""
     problems: dict[str, list[str]] = {}
     message = text_of(line.get("message"))

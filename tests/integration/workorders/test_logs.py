@@ -117,12 +117,6 @@ def test_a_runs_text_is_ordered_by_time_and_guarded_by_project(flow: MadeWorkflo
             workorders.log_text(project, run)
 
 
-def test_8_5_6_messages_are_scrubbed_before_they_are_stored(flow: MadeWorkflow) -> None:
-    created = started(flow)
-    append(created, line({"token": "s3cret"}), scrub=lambda text: text.replace("s3cret", "***"))
-    assert stored(created)[0].message == '{"token":"***"}'
-
-
 def test_8_5_7_a_batch_is_stored_whole_or_not_at_all(flow: MadeWorkflow) -> None:
     created = started(flow)
     problems = refusals(lambda: append(created, line("good"), line(None), line(level="loud")))
