@@ -37,10 +37,8 @@
   }
   on("toast", (event) => toast(event.detail));
   on("htmx:response:error", ({ detail: { ctx } }) => {
-    if (ctx.response.status < 500) return;
-    const words = $("#toasts").dataset;
-    const id = ctx.response.headers.get("X-Request-ID");
-    toast({ level: "error", text: id ? `${words.textServer} ${words.textRequest} ${id}` : words.textServer });
+    const words = $("#toasts").dataset, id = ctx.response.headers.get("X-Request-ID");
+    if (ctx.response.status >= 500) toast({ level: "error", text: id ? `${words.textServer} ${words.textRequest} ${id}` : words.textServer });
   });
   on("htmx:error", ({ detail: { ctx } }) => {
     // Polls fail silently: the next one tells more than a row of messages.
@@ -53,6 +51,7 @@
   });
 
   // Busy regions and focus -----------------------------------------------------------------------------------
+  const focus = (element) => { element.tabIndex = -1; element.focus({ preventScroll: true }); };
   const quiet = (ctx) => !ctx.sourceEvent || ["every", "load"].includes(ctx.sourceEvent.type);
   on("htmx:before:request", ({ detail: { ctx } }) => {
     if (!quiet(ctx) && ctx.target instanceof Element) ctx.target.setAttribute("aria-busy", "true");
@@ -62,13 +61,14 @@
     all("[data-follow][aria-pressed=true]").forEach(follow);
     settle();
     if (ctx.target?.id === "dialog-body" && !ctx.target.closest("dialog").open) ctx.target.closest("dialog").showModal();
+    // The button of a deed may be gone with its work: then its row is the next thing to read, or the heading.
+    const done = ctx.sourceElement?.matches?.(".deed") && document.activeElement === document.body;
+    if (done) focus(ctx.target.closest?.(".record")?.querySelector("[data-row]") || $("main h1"));
     const whole = ctx.target === document.body && ctx.sourceElement !== document.body;
     if (!whole && ctx.target?.id !== "main") return;
     all("[popover]:popover-open").forEach((menu) => menu.hidePopover());
     scrollTo(0, 0);
-    const heading = $("main h1") || $("main");
-    heading.tabIndex = -1;
-    heading.focus({ preventScroll: true });
+    focus($("main h1") || $("main"));
   });
 
   // The confirm dialog ---------------------------------------------------------------------------------------
@@ -89,12 +89,10 @@
   // Picked rows, and the row last opened -----------------------------------------------------------------------
   function settle() {
     all(".toast:not([data-armed])").forEach(arm);
-    const last = document.getElementById(sessionStorage.opened || "-"), row = last?.matches("[data-row]") ? last : last && $("[data-row]", last);
-    if (row) row.dataset.opened = "";
+    all("[data-row]").forEach((row) => row.toggleAttribute("data-opened", sessionStorage.opened === (row.id || row.parentElement.id)));
     const boxes = all("[data-pick]"), picked = boxes.filter((box) => box.checked), whole = $("[data-pick-all]");
     if (!whole) return;
-    whole.checked = picked.length > 0 && picked.length === boxes.length;
-    whole.indeterminate = picked.length > 0 && !whole.checked;
+    Object.assign(whole, { checked: picked.length === boxes.length, indeterminate: picked.length > 0 && picked.length < boxes.length });
     $("[data-picked]").textContent = picked.length;
     const every = $("[data-pick-every]")?.checked, groups = new Set(picked.map((box) => box.dataset.group)).size;
     all("[data-picks]").forEach((button) => { button.disabled = every || picked.length !== Number(button.dataset.picks); });
@@ -108,11 +106,9 @@
 
   // Saved views: the one whose filters are shown; the form that kept one closes --------------------------------
   const markViews = () => all("[data-view]").forEach((link) => {
-    if (link.href === location.href.split("#")[0]) link.setAttribute("aria-current", "page");
-    else link.removeAttribute("aria-current");
+    link.href === location.href.split("#")[0] ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
   });
-  on("htmx:after:swap", markViews);
-  on("htmx:after:history:update", markViews);
+  ["htmx:after:swap", "htmx:after:history:update"].forEach((name) => on(name, markViews));
   on("views-changed", () => all(".popup:popover-open").forEach((menu) => menu.hidePopover()));
 
   // Clicks ---------------------------------------------------------------------------------------------------
@@ -121,25 +117,16 @@
     return lines.length ? lines.join("\n") : place.textContent;
   }
   async function copy(button) {
-    const text = button.dataset.copyText ?? plain($(button.dataset.copy));
-    try {
-      await navigator.clipboard.writeText(text);
-    } catch {
-      // No clipboard without https: select the text, so that the reader's own copy key works.
-      if (button.dataset.copy) getSelection().selectAllChildren($(button.dataset.copy));
-      return;
-    }
+    const text = button.dataset.copyText ?? plain($(button.dataset.copy)), from = button.dataset.copy;
+    // No clipboard without https: select the text, so that the reader's own copy key works.
+    try { await navigator.clipboard.writeText(text); } catch { return from && getSelection().selectAllChildren($(from)); }
     announce(button.dataset.copied);
-    const symbol = $("use", button), label = $("span", button), before = [symbol.getAttribute("href"), label?.textContent];
     if (button.dataset.busy) return;
+    const symbol = $("use", button), label = $("span", button), before = [symbol.getAttribute("href"), label?.textContent];
+    const show = (href, word) => { symbol.setAttribute("href", href); if (label) label.textContent = word; };
     button.dataset.busy = "yes";
-    symbol.setAttribute("href", before[0].replace(/#.*/, "#check"));
-    if (label) label.textContent = button.dataset.copied;
-    setTimeout(() => {
-      symbol.setAttribute("href", before[0]);
-      if (label) label.textContent = before[1];
-      delete button.dataset.busy;
-    }, 1600);
+    show(before[0].replace(/#.*/, "#check"), button.dataset.copied);
+    setTimeout(() => { show(...before); delete button.dataset.busy; }, 1600);
   }
   function expand(link) {
     const open = link.getAttribute("aria-expanded") !== "true";
@@ -147,13 +134,10 @@
     document.getElementById(link.getAttribute("aria-controls")).hidden = !open;
     if (open) link.dispatchEvent(new CustomEvent("expand"));
   }
-  function follow(button) {
-    const log = $(button.dataset.follow);
-    if (log) log.scrollTop = log.scrollHeight;
-  }
+  const follow = (button) => $(button.dataset.follow)?.scrollTo(0, Number.MAX_SAFE_INTEGER);
   on("click", (event) => {
     const at = (selector) => event.target.closest?.(selector);
-    const row = at("[data-row] a[href]:not([data-expand])")?.closest("[data-row]");
+    const row = at("a[href]:not([data-expand])")?.closest("[data-row], .record");
     if (row) sessionStorage.opened = row.id || row.parentElement.id;
     const hit = at("[data-copy], [data-copy-text], [data-dismiss], [data-close], [data-open], [data-expand], [data-follow], [data-theme-form] button");
     if (!hit) return;
@@ -162,9 +146,7 @@
     else if ("close" in hit.dataset) { if (at("dialog")) { event.preventDefault(); at("dialog").close(); } }
     else if (hit.dataset.open) { at("[popover]")?.hidePopover(); $(hit.dataset.open).showModal(); }
     else if ("expand" in hit.dataset) {
-      if (event.ctrlKey || event.metaKey || event.shiftKey) return;
-      event.preventDefault();
-      expand(hit);
+      if (!(event.ctrlKey || event.metaKey || event.shiftKey)) { event.preventDefault(); expand(hit); }
     } else if (hit.dataset.follow) {
       hit.setAttribute("aria-pressed", String(hit.getAttribute("aria-pressed") !== "true"));
       if (hit.getAttribute("aria-pressed") === "true") follow(hit);
@@ -180,18 +162,11 @@
     const rows = all("[data-row]").filter((row) => row.offsetParent);
     const here = rows.indexOf(document.activeElement?.closest?.("[data-row]"));
     const next = rows[Math.min(Math.max(here + step, 0), rows.length - 1)];
-    if (!next) return;
-    next.tabIndex = -1;
-    next.focus();
-    next.scrollIntoView({ block: "nearest" });
+    if (next) { focus(next); next.scrollIntoView({ block: "nearest" }); }
   }
   on("keydown", (event) => {
     const leave = event.key === "Escape" && event.target.closest?.("form")?.querySelector("[data-cancel]");
-    if (leave) {
-      event.preventDefault();
-      leave.click();
-      return;
-    }
+    if (leave) { event.preventDefault(); return leave.click(); }
     const typing = event.target.closest?.("input:not([type=checkbox]), select, textarea, [contenteditable]");
     if (typing || event.ctrlKey || event.metaKey || event.altKey || document.body.dataset.keys === "off" || $("dialog[open]")) return;
     const keys = before === "g" ? `g ${event.key}` : event.key;
@@ -218,7 +193,6 @@
   }), 15000);
 
   // The server writes times in this zone from the next page on.
-  const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
-  document.cookie = `tz=${zone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
+  document.cookie = `tz=${Intl.DateTimeFormat().resolvedOptions().timeZone}; path=/; max-age=31536000; samesite=lax${location.protocol === "https:" ? "; secure" : ""}`;
   settle();
 })();
