@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
 from typing import Any
 from urllib.parse import urlencode
 
-from flask import request, url_for
+from flask import g, request, url_for
 from flask_babel import gettext as _
 from werkzeug.datastructures import MultiDict
 
-from portal import workorders
+from portal import workflows, workorders
 from portal.core.errors import Invalid
 from portal.core.text import N_
 from portal.web import forms
@@ -23,6 +23,9 @@ from portal.web.i18n import zone
 DATES = ("received_from", "received_to", "active_from", "active_to", "started_from", "started_to")
 # At home in the same address, but no filters.
 PASSING = {"cursor", "shown", "of", "since", "seen", "new", "empty", "csrf_token"}
+# What the search box says alone: the form beside it repeats these, or they count once.
+BOX_ALONE = {"q", "query", "in"}
+_MINUTE = re.compile(r".*T\d\d:\d\d")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
@@ -30,28 +33,84 @@ _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 class Asked:
     """The filters that were understood, the form that shows them, and names that mean nothing.
 
-    `tidy`: the address is already the shortest that says the same.
+    `tidy`: the address is already the shortest that says the same. `typed` is what came out
+    of the search box, if it was sent.
     """
 
     filters: workorders.SearchFilters
     form: forms.Form[Any]
     ignored: tuple[str, ...]
     tidy: bool
+    typed: workorders.QueryText | None = None
 
     @property
     def ok(self) -> bool:
         """Whether every filter could be read."""
         return self.form.ok
 
+    @property
+    def spoken(self) -> bool:
+        """Whether the search box said more than a plain term."""
+        return self.typed is not None and any(name != "q" for name, _value in self.typed.pairs)
+
+    @property
+    def problems(self) -> list[str]:
+        """What is wrong in the search box, in words."""
+        return [_(each.message, **each.values) for each in self.typed.problems] if self.typed else []
+
+    @property
+    def marked(self) -> list[tuple[str, bool]]:
+        """The text of the search box in pieces, true where something is wrong."""
+        pieces, done = [], 0
+        text = self.typed.text if self.typed else ""
+        for each in self.typed.problems if self.typed else ():
+            if each.start >= done:
+                pieces += [(text[done : each.start], False), (text[each.start : each.end], True)]
+                done = each.end
+        return [piece for piece in (*pieces, (text[done:], False)) if piece[0]]
+
+    @property
+    def text(self) -> str:
+        """The filters in the language of the search box."""
+        names = {each.id: each.name for each in self.workflows()}
+        return workorders.write_query(self.filters, names, zone())
+
+    @staticmethod
+    def workflows() -> Sequence[workflows.WorkflowName]:
+        """The project's workflows; looked up once in a request."""
+        if "workflow_names" not in g:
+            g.workflow_names = workflows.list_names(g.standing.project.id)
+        found: Sequence[workflows.WorkflowName] = g.workflow_names
+        return found
+
 
 def read(source: MultiDict[str, str]) -> Asked:
     """Read an address or form. Times without an offset are meant in the reader's zone (ux §12)."""
     typed = [(name, value) for name, value in source.items(multi=True) if name not in PASSING]
-    found = workorders.read_filters([(name, _in_zone(name, value)) for name, value in typed])
+    box = _box(source)
+    said = {name for name, _value in box.pairs} | {"q", "query"} if box else set()
+    # The box alone says the plain term; the places that it names are not joined with the check boxes.
+    pairs = [(name, _in_zone(name, value)) for name, value in typed if name not in said & BOX_ALONE]
+    found = workorders.read_filters([*pairs, *(box.pairs if box else ())])
     errors = {name: [_(text) for text in texts] for name, texts in found.errors.items()}
-    values = _values(found.filters, {name: _refused(name, source.get(name, "")) for name in errors})
-    tidy = sorted(typed) == sorted(found.filters.to_query())
-    return Asked(found.filters, forms.Form(None, values, errors), found.ignored, tidy)
+    kept = {name: _refused(name, source.get(name, "")) for name in errors}
+    if box and (box.problems or "q" in errors):
+        kept["q"] = box.text
+    values = _values(found.filters, kept)
+    asked = Asked(found.filters, forms.Form(None, values, errors), found.ignored, _tidy(typed, found), box)
+    if asked.problems:
+        errors["q"] = asked.problems
+    return asked
+
+
+def _box(source: MultiDict[str, str]) -> workorders.QueryText | None:
+    """What the search box says, if it was sent."""
+    text = source.get("query")
+    return None if text is None else workorders.read_query(text, workflows=Asked.workflows, zone=zone())
+
+
+def _tidy(typed: list[tuple[str, str]], found: workorders.ReadFilters) -> bool:
+    return sorted(typed) == sorted(found.filters.to_query())
 
 
 def _in_zone(name: str, text: str) -> str:
@@ -66,6 +125,9 @@ def _in_zone(name: str, text: str) -> str:
         return text
     if _DAY.fullmatch(text.strip()):
         moment = datetime.combine(moment, time.max if name.endswith("_to") else time.min)
+    elif name.endswith("_to") and _MINUTE.fullmatch(text.strip()):
+        # A field shows no seconds: sent again, the end of a day shall still be its end.
+        moment = moment.replace(second=59, microsecond=999_999)
     return moment.replace(tzinfo=zone()).isoformat()
 
 
@@ -76,7 +138,7 @@ def _values(filters: workorders.SearchFilters, typed: Mapping[str, Any]) -> dict
         "in": list(filters.search_in),
         "state": list(filters.states),
         "workflow": [str(id_) for id_ in filters.workflows],
-        "terms": [(term.name, term.text) for term in filters.terms],
+        "further": [(term.name, term.text) for term in filters.terms],
         "not.state": list(filters.not_states),
         "not.workflow": [str(id_) for id_ in filters.not_workflows],
         "error": list(filters.errors),

@@ -1,22 +1,22 @@
-"""The history of a project: a searched list of work orders, one work order, and the start of an export."""
+"""The history of a project: a searched list of work orders, and one work order."""
 
 from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, Response, current_app, flash, g, make_response, render_template, request, url_for
+from flask import Blueprint, Response, current_app, g, make_response, request
 from flask_babel import format_decimal, ngettext
-from flask_babel import gettext as _
 
-from portal import operations, workflows, workorders
+from portal import workflows, workorders
 from portal.blueprints import history_query
 from portal.blueprints.history_query import Asked
 from portal.core import clock, paging
-from portal.core.errors import Invalid, Unavailable
+from portal.core.errors import Unavailable
 from portal.web import guarded, render
 from portal.web.i18n import zone
 
@@ -35,15 +35,29 @@ def index(project_id: uuid.UUID) -> Response:
     asked = history_query.read(request.args)
     where = history_query.address(project_id, asked.filters)
     if not asked.ok:
-        return render.invalid("workorders/index.html", "workorders/_panel.html", **_nothing(asked))
+        part = "workorders/_problems.html" if _typing() else "workorders/_panel.html"
+        return render.invalid("workorders/index.html", part, **_nothing(asked))
     cursor = request.args.get("cursor")
     if not (asked.tidy or asked.ignored or cursor or render.is_htmx()):
         return render.redirect_to(where)
     values = _found(asked, cursor)
-    template = "workorders/_more.html" if cursor else "workorders/_results.html"
+    template = "workorders/_more.html" if cursor else _part(asked)
     status = 503 if values["failure"] and not render.is_partial() else 200
     response = render.page("workorders/index.html", template, status=status, **values)
+    if template == "workorders/_panel.html" and render.is_partial():
+        response.headers |= {"HX-Retarget": "#workorders-panel", "HX-Reswap": "outerHTML"}
     return response if cursor else _announced(response, where, values["total"])
+
+
+def _part(asked: Asked) -> str:
+    """What htmx gets: the results; all of the panel once what was typed has become pills."""
+    if _typing():
+        return "workorders/_typed.html"
+    return "workorders/_panel.html" if asked.spoken else "workorders/_results.html"
+
+
+def _typing() -> bool:
+    return request.headers.get("HX-Source", "").endswith("#field-q")
 
 
 def _announced(response: Response, where: str, total: workorders.Total | None) -> Response:
@@ -51,8 +65,7 @@ def _announced(response: Response, where: str, total: workorders.Total | None) -
     if not render.is_partial():
         return response
     # While somebody types, the browser's history shall not fill up.
-    typing = request.headers.get("HX-Source", "").endswith("#field-q")
-    response.headers["HX-Replace-Url" if typing else "HX-Push-Url"] = where
+    response.headers["HX-Replace-Url" if _typing() else "HX-Push-Url"] = where
     if total is not None:
         response.headers["X-Announce"] = quote(_counted(total))
     return response
@@ -123,8 +136,9 @@ def _common(asked: Asked, since: datetime) -> dict[str, Any]:
         "form": asked.form,
         "here": here,
         "Sort": workorders.Sort,
-        "pills": [(pill, here(asked.filters.without(pill))) for pill in asked.filters.pills],
-        "workflows": workflows.list_names(project_id),
+        "pills": [_pill(asked.filters, pill, here) for pill in asked.filters.pills],
+        "workflows": asked.workflows(),
+        "typing": _typing(),
         "zone": zone().key,
         "since": since,
         "seen": since - OVERLAP,
@@ -132,6 +146,14 @@ def _common(asked: Asked, since: datetime) -> dict[str, Any]:
         "no_rows": bool(request.args.get("empty")),
         "can_compare": "comparisons.show" in current_app.view_functions,
     }
+
+
+def _pill(
+    filters: workorders.SearchFilters, pill: workorders.Pill, here: Callable[..., str]
+) -> tuple[workorders.Pill, str, str | None]:
+    """A filter in force, the address without it, and the one that turns it round."""
+    turned = filters.turned(pill)
+    return pill, here(filters.without(pill)), here(turned) if turned else None
 
 
 @bp.get("/news")
@@ -174,24 +196,3 @@ def show(project_id: uuid.UUID, work_order_id: uuid.UUID) -> Response:
     runs = workorders.runs_of(project_id, [work_order_id])[work_order_id]
     fragment = "workorders/_order.html" if request.args.get("view") == "order" else "workorders/_runs.html"
     return render.page("workorders/show.html", fragment, row=row, runs=runs)
-
-
-@bp.post("/exports")
-@guarded("workorders:export")
-def export(project_id: uuid.UUID) -> Response:
-    """Start a CSV export of exactly the work orders that pass the filters (workorders §13).
-
-    htmx gets the export's progress (202), a plain browser the list of exports.
-    """
-    asked = history_query.read(request.form)
-    if not asked.ok:
-        raise Invalid(asked.form.errors)
-    file = workorders.request_export(g.standing.project, asked.filters, actor=g.actor)
-    where = url_for("files.index", project_id=project_id)
-    if not render.is_htmx() or file.operation_id is None:
-        flash(_("The export has started."))
-        return render.redirect_to(where)
-    progress = operations.get(project_id, file.operation_id)
-    response = make_response(render_template("files/_started.html", file=file, progress=progress), 202)
-    response.headers["X-Announce"] = quote(_("The export has started."))
-    return response

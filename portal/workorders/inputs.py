@@ -209,6 +209,14 @@ class SearchFilters(BaseModel):
         left = [pair for pair in self.to_query() if pair != (pill.field, pill.value)]
         return read_filters(left).filters
 
+    def turned(self, pill: Pill) -> SearchFilters | None:
+        """The same filters with that one leaving out what it found, or the reverse; None for one without."""
+        name = names.turned(pill.field)
+        if name is None:
+            return None
+        old, new = (pill.field, pill.value), (name, pill.value)
+        return read_filters([new if pair == old else pair for pair in self.to_query()]).filters
+
     def sorted_by(self, sort: Sort) -> SearchFilters:
         """The same filters in another order."""
         return self.model_copy(update={"sort": sort})

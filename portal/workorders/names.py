@@ -64,6 +64,15 @@ def clean(text: str) -> str:
     return _UNFIT.sub("", text).strip()
 
 
+def turned(name: str) -> str | None:
+    """The name in the address of the filter that means the opposite; None when there is none."""
+    for plain in ("state", "workflow", "error", *(f"has.{place}" for place in _PLACES)):
+        negated = f"not.{plain.removeprefix('has.')}"
+        if name in (plain, negated):
+            return negated if name == plain else plain
+    return None
+
+
 def clean_text(value: object) -> object:
     """`clean` for what is text; anything else as it is, for others to refuse."""
     return clean(value) if isinstance(value, str) else value

@@ -74,14 +74,16 @@ def read_query(text: str, *, workflows: Callable[[], Sequence[WorkflowName]], zo
     has to be found; dates without offset are meant in `zone`.
     """
     text = clean(text)
-    if not has_keys(text):
-        return QueryText(text, [("q", text)] if text else [])
     read = QueryText(text)
+    reader = _Reader(workflows, zone, read)
+    if text and not has_keys(text):
+        reader.put("q", text, Part(text, 0, len(text)))
+        _check(reader)
+        return read
     if len(text) > LONGEST:
         read.problems.append(Problem(0, len(text), _TOO_LONG))
         return read
     found, read.problems = tokens(text)
-    reader = _Reader(workflows, zone, read)
     for token in found:
         _READ.get(token.key, _unknown)(reader, token)
     _put_plain(reader, [token for token in found if token.key is None])
