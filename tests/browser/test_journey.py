@@ -72,6 +72,7 @@ def test_find_the_failed_ones_read_the_log_export_and_download(visit, person, pr
     page = visitor.page
     visitor.log_in(person.email, PASSWORD)
     page.get_by_role("link", name="riverside-clinic").last.click()
+    page.get_by_role("link", name="Open the history").click()
     page.get_by_role("heading", name="History").wait_for()
     page.locator(".filters label", has_text="Failed").click()
     page.wait_for_url("**/history?state=failed")
@@ -98,13 +99,14 @@ def test_find_the_failed_ones_read_the_log_export_and_download(visit, person, pr
     assert page.get_by_role("searchbox").input_value() == "malari"
     assert shown(page) == past
 
-    page.get_by_role("button", name="Export CSV").click()
-    page.get_by_text("The export is ready.").wait_for()
+    page.get_by_role("button", name="Export…").click()
+    page.get_by_role("dialog").get_by_text("8 work orders").wait_for()
+    page.get_by_role("button", name="Start the export").click()
+    page.get_by_role("heading", name="Exports").wait_for()
+    page.get_by_role("link", name="State: Failed").or_(page.get_by_text("Text: malari")).first.wait_for()
     with page.expect_download() as download:
         page.get_by_role("link", name="Download").click()
     assert read_csv(download.value.path()) == past
-    page.get_by_role("link", name="All exports").click()
-    page.get_by_role("link", name="State: Failed").or_(page.get_by_text("Text: malari")).first.wait_for()
 
 
 def test_the_same_journey_without_script(visit, person, project, past):
@@ -124,7 +126,8 @@ def test_the_same_journey_without_script(visit, person, project, past):
     page.get_by_role("button", name="Apply").click()
     assert page.locator(".log-line").count() == 1
     visitor.open(f"{history(project)}?q=malaria&state=failed")
-    page.get_by_role("button", name="Export CSV").click()
+    page.get_by_role("button", name="Export…").click()
+    page.get_by_role("button", name="Start the export").click()
     page.get_by_role("heading", name="Exports").wait_for()
     for _ in range(40):
         if page.get_by_role("link", name="Download").count():

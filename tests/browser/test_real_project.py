@@ -153,6 +153,7 @@ def test_a_webhook_of_a_real_project_shows_up_is_found_and_is_exported(portal, c
 
     eventually(found)
     page.get_by_role("button", name=re.compile("Export")).first.click()
+    page.get_by_role("button", name="Start the export").click()
     download = page.get_by_role("link", name="Download").first
     expect(download).to_be_visible(timeout=30_000)
     with page.expect_download() as saving:
