@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from portal import dataclips
 from portal.core import db
-from portal.workorders import listing
+from portal.workorders import listing, step_secrets
 from portal.workorders.inputs import SearchField, SearchFilters
 from portal.workorders.terms import IdTerm, gist_pattern, id_term, phrase_text
 
@@ -19,6 +20,7 @@ LONGEST = 240
 AROUND = 60
 # Marks that cannot stand in a stored line: control characters are removed at the door, or escaped by JSON.
 START, STOP = "\x02", "\x03"
+_ESCAPES = re.compile(r'\\["\\nrtbf]')
 _OPTIONS = f'StartSel="{START}", StopSel="{STOP}", MaxWords=24, MinWords=12, ShortWord=0'
 
 
@@ -37,7 +39,7 @@ class Evidence:
 
 
 _LOGS = """
-    SELECT k.id, 'log' AS field, e.run_id, e.snippet
+    SELECT k.id, 'log' AS field, e.run_id, e.snippet, CAST(NULL AS uuid) AS dataclip_id
     FROM unnest(CAST(:ids AS uuid[])) AS k (id) CROSS JOIN LATERAL (
         SELECT s.run_id, s.snippet
         FROM (
@@ -51,9 +53,10 @@ _LOGS = """
 _BODIES = """
     SELECT k.id, 'body' AS field, e.run_id,
         ts_headline('pg_catalog.simple', search_piece(search_body_text(e.body), q.phrase), q.phrase, :options)
-            AS snippet
+            AS snippet,
+        e.dataclip_id
     FROM unnest(CAST(:ids AS uuid[])) AS k (id) CROSS JOIN LATERAL (
-        SELECT r.id AS run_id, b.body
+        SELECT r.id AS run_id, b.body, b.dataclip_id
         FROM runs AS r
         CROSS JOIN LATERAL (
             SELECT r.dataclip_id
@@ -65,6 +68,14 @@ _BODIES = """
         ORDER BY r.inserted_at DESC, b.dataclip_id LIMIT 1
     ) AS e"""
 _TEXTS = {SearchField.LOG: _LOGS, SearchField.BODY: _BODIES}
+_BODY_TEXTS = sa.text("""
+    SELECT dataclip_id, CAST(body AS text) FROM dataclip_bodies WHERE dataclip_id = ANY(:ids)
+""")
+_SNIPPETS = sa.text("""
+    SELECT t.id, ts_headline('pg_catalog.simple', search_piece(t.text, q.phrase), q.phrase, :options)
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:texts AS text[])) AS t (id, text)
+    CROSS JOIN to_tsquery('pg_catalog.simple', :phrase) AS q (phrase)
+""")
 _IDS = sa.text("""
     SELECT found.work_order_id, found.item, found.id, found.run_id
     FROM (
@@ -157,8 +168,32 @@ def _of_texts(
     )
     texts = {"phrase": phrase_text(filters.q), "gist": gist_pattern(filters.q), "options": _OPTIONS}
     values = {"ids": ids, "project_id": project_id} | texts
-    for id_, place, run_id, snippet in db.session().execute(statement, values):
-        yield id_, Evidence(SearchField(place), place, shortened(split_marks(snippet or "")), run_id)
+    found = db.session().execute(statement, values).all()
+    hidden = _without_secrets({row.dataclip_id for row in found if row.dataclip_id}, texts)
+    for row in found:
+        snippet = hidden.get(row.dataclip_id, row.snippet)
+        segments = shortened(split_marks(snippet or ""))
+        yield row.id, Evidence(SearchField(row.field), row.field, segments, row.run_id)
+
+
+def _without_secrets(dataclip_ids: set[uuid.UUID], texts: dict[str, str]) -> dict[uuid.UUID, str | None]:
+    """Snippets anew from texts without secrets, for bodies that may hold some (dataclips-and-accounts §1.11).
+
+    A snippet that was cut out already could begin in the middle of a secret.
+    """
+    secrets = step_secrets.secrets_of_step_output(dataclip_ids) if dataclip_ids else {}
+    if not secrets:
+        return {}
+    bodies = db.session().execute(_BODY_TEXTS, {"ids": list(secrets)})
+    shown = {id_: dataclips.scrub(text or "", secrets[id_]) for id_, text in bodies}
+    values = {
+        "ids": list(shown),
+        # As the SQL function search_body_text does, which cannot read what is no JSON any more.
+        "texts": [_ESCAPES.sub(" ", text) for text in shown.values()],
+        "phrase": texts["phrase"],
+        "options": texts["options"],
+    }
+    return dict.fromkeys(secrets) | {row[0]: row[1] for row in db.session().execute(_SNIPPETS, values)}
 
 
 def mark_id(id_: uuid.UUID, term: IdTerm) -> Segments:
