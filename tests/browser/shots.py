@@ -68,7 +68,8 @@ def furnish() -> None:
     project = first_project(person)
     for query in ([], [("state", "failed"), ("q", "patient")], [("state", "lost")]):
         filters = workorders.read_filters(query).filters
-        workorders.request_export(project, filters, actor=actor)
+        form = workorders.ExportFormat.ZIP if query else workorders.ExportFormat.CSV
+        workorders.request_export(project, filters, actor=actor, format=form)
     session().commit()
 
 
@@ -91,7 +92,8 @@ def work_off(app: Flask) -> None:
             WHERE id = (SELECT operation_id FROM project_files ORDER BY inserted_at LIMIT 1)""")
         )
         session().execute(
-            sa.text("""UPDATE project_files SET status = 'failed', path = NULL
+            sa.text("""UPDATE project_files SET status = 'failed', path = NULL,
+            error = 'There is no room left to store the export.'
             WHERE id = (SELECT id FROM project_files ORDER BY inserted_at LIMIT 1)""")
         )
         session().execute(
@@ -139,6 +141,7 @@ def pages(app: Flask) -> dict[str, str]:
             "choose": f"{base}/runs/compare?a={row.last_run_id}",
             "step": f"{base}/runs/{row.last_run_id}{chosen}",
             "exports": f"{base}/exports",
+            "export": f"{base}/history/exports/new?state=failed&q=patient",
             "operation": f"{base}/operations/{in_bulk(project)}",
             "activity": f"{base}/operations",
             "errors": f"{base}/errors",
