@@ -8,6 +8,7 @@ count for nothing: the header alone says who asks (dataclips-and-accounts §5.4)
 from __future__ import annotations
 
 from flask import Flask, g, request, session, url_for
+from flask.sessions import SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_login import LoginManager, current_user, login_user, logout_user
 
@@ -62,8 +63,21 @@ class SignedIn:
         return self.actor.is_superuser
 
 
+class PageSession(SecureCookieSessionInterface):
+    """Only whole pages renew the cookie.
+
+    A part of a page that was asked for earlier and answers later would bring an older cookie back,
+    and undo what another answer had just put into it: a message for the next page, say.
+    """
+
+    def should_set_cookie(self, app: Flask, session: SessionMixin) -> bool:
+        """What has changed is always sent."""
+        return session.modified or (not render.is_partial() and super().should_set_cookie(app, session))
+
+
 def init_app(app: Flask) -> None:
     """Read the session on each request and put the actor into `g`."""
+    app.session_interface = PageSession()
     manager.init_app(app)
     manager.user_loader(_load)
     app.before_request(_know_the_actor)

@@ -161,3 +161,10 @@ def test_passwords_have_12_to_72_characters_and_bytes_and_no_nul(password, right
     else:
         with pytest.raises(accounts.passwords.Invalid):
             hash_password(password)
+
+
+def test_only_whole_pages_renew_the_cookie_so_that_late_parts_undo_no_message(client, person):
+    submit(client, person.email, PASSWORD)
+    part = {"HX-Request": "true", "HX-Request-Type": "partial"}
+    assert "Set-Cookie" in client.get("/projects").headers
+    assert "Set-Cookie" not in client.get("/projects", headers=part).headers
