@@ -189,7 +189,7 @@ def test_renaming_answers_the_list_and_a_refusal_the_form(post, cast, views_url,
     own, _other = saved("One"), saved("Two")
     answer = post("viewer", f"{views_url}/{own.id}/name", name="Uno")
     assert answer.status_code == 200
-    assert answer.text.lstrip().startswith('<section class="side-views" id="views-list"')
+    assert answer.text.lstrip().startswith('<div class="side-views" id="views-list"')
     assert re.search(rf'#views-item-{own.id}"[^>]+autofocus', answer.text), (
         "the focus goes back to the button"
     )
