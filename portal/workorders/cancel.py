@@ -60,10 +60,15 @@ def cancel_many(
     with db.unit_of_work() as unit:
         rows.lock_workorders(set(work_order_ids))
         now = clock.now()
-        values = {"ids": list(work_order_ids), "project_id": project_id, "cut_off": cut_off, "now": now}
+        values = {"project_id": project_id, "cut_off": cut_off, "now": now, "at_once": AT_ONCE}
         cancelled: list[tuple[uuid.UUID, uuid.UUID]] = []
-        while some := db.session().execute(_CANCEL_SOME, values | {"at_once": AT_ONCE}).all():
-            cancelled += [(row.id, row.work_order_id) for row in some]
+        for start in range(0, len(work_order_ids), AT_ONCE):
+            ids = list(work_order_ids[start : start + AT_ONCE])
+            # Those found once are passed over again, so few work orders at a time are looked at.
+            while some := db.session().execute(_CANCEL_SOME, values | {"ids": ids}).all():
+                cancelled += [(row.id, row.work_order_id) for row in some]
+                if len(some) < AT_ONCE:
+                    break
         changed = {work_order_id for _, work_order_id in cancelled}
         db.session().execute(_DERIVE_CANCELLED, {"ids": sorted(changed), "now": now})
         _tell(unit, project_id, cancelled)
