@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from flask import Blueprint, Response, current_app, g, request, url_for
+from flask import Blueprint, Response, g, request, url_for
 from flask_babel import gettext as _
 
 from portal import workflows, workorders
@@ -13,10 +13,13 @@ from portal.blueprints import history_query
 from portal.core import paging
 from portal.core.text import N_
 from portal.web import forms, guarded, render
-from portal.workorders import GroupState
+from portal.workorders import GroupState, WorkorderState
 
 bp = Blueprint("error_groups", __name__, url_prefix="/projects/<uuid:project_id>/errors")
 
+FAILED = tuple(map(WorkorderState, ("failed", "crashed", "killed", "exception", "lost")))
+# Told to the page that acted; others hear of it by the stream, and may wait a little.
+CHANGED = "error-group-said"
 PASSING = {"cursor", "csrf_token"}
 SAID = {
     GroupState.OPEN: N_("The errors are open again."),
@@ -75,21 +78,16 @@ def show(project_id: uuid.UUID, group_id: uuid.UUID) -> Response:
 
 def _shown(project_id: uuid.UUID, group_id: uuid.UUID) -> dict[str, Any]:
     filters = workorders.SearchFilters(error_group=group_id)
+    # Who tries again wants what still stands failed, not what went well since.
+    failed = filters.model_copy(update={"states": FAILED})
+    retry = url_for("bulk.preview", project_id=project_id, deed=str(workorders.Deed.RETRY))
     return {
         "group": workorders.get_error_group(project_id, group_id),
         "trends": workorders.group_trend([group_id]),
         "runs": workorders.runs_of_group(project_id, group_id),
         "history_url": history_query.address(project_id, filters),
-        "retry_url": _retry_url(project_id, filters),
+        "retry_url": history_query.with_query(retry, failed),
     }
-
-
-def _retry_url(project_id: uuid.UUID, filters: workorders.SearchFilters) -> str | None:
-    """The preview of a bulk retry of all that failed with this error."""
-    if "bulk.preview" not in current_app.view_functions:
-        return None
-    where = url_for("bulk.preview", project_id=project_id, deed=str(workorders.Deed.RETRY))
-    return history_query.with_query(where, filters)
 
 
 @bp.post("/<uuid:group_id>/state")
@@ -104,5 +102,7 @@ def change(project_id: uuid.UUID, group_id: uuid.UUID) -> Response:
     values = _shown(project_id, group_id) | {"asked": None, "row": group}
     if render.is_htmx():
         undo = before if before is not wanted else None
-        return render.done(where, fragment="error_groups/_changed.html", said=said, undo=undo, **values)
+        return render.done(
+            where, fragment="error_groups/_changed.html", event=CHANGED, said=said, undo=undo, **values
+        )
     return render.done(where, toast=said)

@@ -15,7 +15,7 @@ from portal.core import clock
 from portal.core.db import session
 from portal.workorders import GroupState
 from portal.workorders.group_models import ErrorGroup
-from portal.workorders.models import LogLevel
+from portal.workorders.models import LogLevel, Workorder
 from tests.support.clients import logged_in
 from tests.support.factories import make_project, make_workflow
 from tests.support.past import happen, log
@@ -185,6 +185,17 @@ def test_another_projects_group_is_not_there(app, cast, place, group):
     assert client.get(f"{foreign}/not-an-id").status_code == 404
     assert rows(client.get(f"{foreign}?workflow={group.workflow_id}").text) == []
     assert state_of(group) is GroupState.OPEN
+
+
+def test_retrying_a_group_leads_to_the_preview_of_what_still_stands_failed(editor, place, group, flow, cast):
+    page = editor.get(f"{place}/{group.id}").text
+    link = re.search(r'href="([^"]+/bulk/retry/preview[^"]+)"', page)[1].replace("&amp;", "&")
+    assert f"error_group={group.id}" in link
+    assert "Retry 2 work orders" in editor.get(link).text
+    made = session().scalars(sa.select(Workorder).where(Workorder.workflow_id == flow.id)).first()
+    made.state = "success"
+    session().flush()
+    assert "Retry 1 work order" in editor.get(link).text
 
 
 def test_a_failed_run_leads_to_its_group(browser, place, flow, cast):
