@@ -12,15 +12,17 @@ import hashlib
 import shutil
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import chain
 from typing import BinaryIO
 
 # Compressed bytes of an entry that are held back, so that its header can tell its sizes.
 HELD = 1 << 20
 _BLOCK = 1 << 16
 _LEVEL = 1
+_TINY = 1 << 12
 _STREAMED = 0x08
 _SMALL, _LARGE = 20, 45
 _MOST, _MOST_ENTRIES = 0xFFFFFFFF, 0xFFFF
@@ -32,6 +34,22 @@ _LOCATOR_64 = struct.Struct("<4sIQI")
 _END = struct.Struct("<4s4H2IH")
 _READABLE = 0o100644 << 16
 _UNIX = 3 << 8
+
+
+def _head(pieces: Iterator[bytes]) -> bytes:
+    """The first pieces, joined; shorter than `_TINY` only when there are no more."""
+    held = bytearray()
+    for piece in pieces:
+        held += piece
+        if len(held) >= _TINY:
+            break
+    return bytes(held)
+
+
+def _compressor(head: bytes) -> zlib._Compress:
+    """A compressor for an entry that begins so. A tiny one needs no large tables, whose making costs most."""
+    window, memory = (-12, 5) if len(head) < _TINY else (-15, 8)
+    return zlib.compressobj(_LEVEL, zlib.DEFLATED, window, memory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +77,12 @@ class ZipWriter:
 
     def add(self, name: str, pieces: Iterable[bytes]) -> Entry:
         """Store the joined pieces under `name`; of a large entry only a part is in memory at a time."""
-        begin, squeeze, digest = self._at, zlib.compressobj(_LEVEL, zlib.DEFLATED, -15), hashlib.sha256()
+        rest = iter(pieces)
+        head = _head(rest)
+        begin, squeeze, digest = self._at, _compressor(head), hashlib.sha256()
         crc = size = packed = 0
         held = bytearray()
-        for piece in pieces:
+        for piece in chain((head,), rest):
             crc, size = zlib.crc32(piece, crc), size + len(piece)
             digest.update(piece)
             held += squeeze.compress(piece)

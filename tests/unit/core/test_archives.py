@@ -92,6 +92,13 @@ class _Gapped(io.BytesIO):
         return super().seek(max(offset - self.GAP, 0) if whence == 0 else offset, whence) + self.GAP
 
 
+@pytest.mark.parametrize("size", [0, 1, 4095, 4096, 4097, 70_000])
+def test_tiny_and_large_entries_come_out_alike(size: int) -> None:
+    text = bytes(range(256)) * (size // 256 + 1)
+    pieces = [text[at : at + 1000] for at in range(0, size, 1000)]
+    assert unpacked(packed({"a": pieces})) == {"a": b"".join(pieces)}
+
+
 def test_it_goes_on_where_a_checkpoint_cut_it_off() -> None:
     sink, directory = io.BytesIO(), io.BytesIO()
     writer = ZipWriter(sink, directory, entries=0, moment=NOW)
