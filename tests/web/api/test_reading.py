@@ -353,6 +353,27 @@ def test_a_long_list_of_anything_is_two_statements(viewer, flow, db_session):
         assert len(history) <= 3, history
 
 
+def test_lines_are_read_from_their_runs_alone(flow, cast, db_session):
+    """No join with all lines, whatever the planner thinks of their number."""
+    import json
+
+    import sqlalchemy as sa
+
+    happened = [happen(flow, logs=["x"] * 5) for _ in range(3)]
+    told = []
+    connection = db_session.connection()
+    sa.event.listen(connection, "before_cursor_execute", lambda *given: told.append(given[2:4]))
+    api_lists.list_lines(api_lists.LinesAmong(api_lists.Among([cast.project.id])))
+    for statement, values in [each for each in told if "log_lines" in each[0]]:
+        plan = json.dumps(
+            connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", values).scalar_one()
+        )
+        assert "Hash Join" not in plan
+        assert "Merge Join" not in plan
+        assert "ANY" in plan
+    assert len(happened) == 3
+
+
 def test_no_order_of_another_project_is_counted(db_session, cast, flow):
     happen(flow)
     assert api_lists.list_workorders(api_lists.Among([])).total == 0
