@@ -18,6 +18,7 @@ from portal.credentials.secret_values import secrets_in
 
 # The environment of projects that name none.
 MAIN = "main"
+_ANY = sa.text("SELECT EXISTS (SELECT FROM credential_bodies)")
 
 
 def set_body(credential: Credential, environment: str, values: Json, *, actor: Actor) -> None:
@@ -50,6 +51,11 @@ def find_body(credential_id: uuid.UUID, environment: str) -> Json | None:
         sa.select(CredentialBody).filter_by(credential_id=credential_id, name=environment)
     )
     return sealing.unseal(row.id, row.body) if row is not None else None
+
+
+def any_bodies() -> bool:
+    """Whether any credential has values at all; the cheapest question, for those who ask often."""
+    return bool(db.session().scalar(_ANY))
 
 
 def secrets_of(credential_ids: Collection[uuid.UUID], environment: str | None) -> list[str]:

@@ -38,12 +38,11 @@ _OF_RUN = sa.text("""
     FROM runs AS r JOIN projects AS p ON p.id = r.project_id WHERE r.id = :run_id
 """)
 # An output may hold what its own step knew, and all that began no later in the same runs; a run's final state
-# what any of its steps knew. The first condition costs nothing where no credential has values.
+# what any of its steps knew.
 _OF_OUTPUT = sa.text("""
     WITH clips AS MATERIALIZED (
         SELECT d.id, p.env FROM dataclips AS d JOIN projects AS p ON p.id = d.project_id
-        WHERE (SELECT EXISTS (SELECT FROM credential_bodies))
-            AND d.id = ANY(CAST(:ids AS uuid[])) AND d.type = 'step_result'
+        WHERE d.id = ANY(CAST(:ids AS uuid[])) AND d.type = 'step_result'
     )
     SELECT c.id AS dataclip_id, c.env, s.credential_id
     FROM clips AS c
@@ -100,6 +99,8 @@ def scrubber_of_run(run_id: uuid.UUID) -> Scrub | None:
 
 
 def _secrets_of_run(run_id: uuid.UUID) -> list[str]:
+    if not credentials.any_bodies():
+        return []
     row = db.session().execute(_OF_RUN, {"run_id": run_id}).one_or_none()
     return credentials.secrets_of(row.credential_ids, row.env) if row else []
 
@@ -110,9 +111,11 @@ def secrets_of_step_output(
     """For each dataclip the secrets to hide when it is shown or exported; those without are left out.
 
     Only what a step or run left behind is looked at; what arrived or was typed is shown as it is
-    (dataclips-and-accounts §1.11). Two statements for any number, and one where no
-    credential has values. Raises Unavailable when a credential cannot be opened.
+    (dataclips-and-accounts §1.11). A few statements for any number, and one small
+    one where no credential has values. Raises Unavailable when a credential cannot be opened.
     """
+    if not dataclip_ids or not credentials.any_bodies():
+        return {}
     rows = db.session().execute(_OF_OUTPUT, {"ids": [str(id_) for id_ in dataclip_ids]}).all()
     asked: dict[str | None, set[uuid.UUID]] = {}
     for row in rows:
