@@ -1,4 +1,4 @@
-"""The overview of a project and of a workflow: every number leads to the history behind it (workorders §14)."""
+"""The overview of a project and of a workflow: every number leads to its history (workorders §14)."""
 
 from __future__ import annotations
 
