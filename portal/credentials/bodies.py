@@ -1,4 +1,4 @@
-"""The values of credentials, one body for each environment (dataclips-and-accounts §4.1, §4.2)."""
+"""The values of credentials, one body for each environment (dataclips-and-accounts §4.1)."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def set_body(credential: Credential, environment: str, values: Json, *, actor: A
 
 
 def find_body(credential_id: uuid.UUID, environment: str) -> Json | None:
-    """The values for one environment; None where there are none: no other environment steps in (§4.2).
+    """The values for one environment; None where there are none: no other environment steps in (§4.1).
 
     Raises Unavailable when they cannot be opened.
     """
