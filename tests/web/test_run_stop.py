@@ -12,7 +12,7 @@ from portal.core.db import session
 from portal.workorders.models import Run
 from tests.support.clients import logged_in
 from tests.support.factories import make_project, make_workflow
-from tests.support.history import claimed, finished, received, started
+from tests.support.history import claimed, finished, received, started, step_of
 from tests.web.test_run_page import PARTIAL, part
 
 
@@ -107,7 +107,9 @@ def test_one_that_waits_says_that_it_can_be_cancelled(editor, url, flow):
 
 
 def test_a_run_that_was_killed_for_it_says_so(editor, url, flow):
-    run_id = started(flow).run_id
+    created = started(flow)
+    step_of(flow, created, "First")
+    run_id = created.run_id
     stop(editor, url(run_id, "/stop"))
     with clock.frozen_at(workorders.stop_deadline(asked_at(run_id))):
         assert workorders.force_stops() == 1
