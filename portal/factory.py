@@ -98,11 +98,10 @@ def _flask_config(settings: Settings, process: Process) -> dict[str, Any]:
 
 
 def _engine_options(settings: Settings, process: Process) -> dict[str, Any]:
-    # Short queries of a page lose more by parallel workers, JIT and generic plans than they win.
+    # Short queries of a page lose more by parallel workers and JIT than they win.
     options = {
         "jit": "off",
         "max_parallel_workers_per_gather": "0",
-        "plan_cache_mode": "force_custom_plan",
         "statement_timeout": str(STATEMENT_TIMEOUT[process]),
         "lock_timeout": "2000" if process == "web" else "0",
         "timezone": "UTC",

@@ -196,6 +196,12 @@ class SearchFilters(BaseModel):
         return bool(self.q or self.terms)
 
     @property
+    def quick(self) -> bool:
+        """Whether an index answers in any case: nothing is asked but states, workflows, an id, an order."""
+        asked = self.model_dump(exclude_defaults=True).keys()
+        return not asked - {"states", "not_states", "workflows", "work_order", "sort", "search_in"}
+
+    @property
     def pills(self) -> list[Pill]:
         """The filters in force, for people to see and remove; the order of the list is none."""
         return [
