@@ -17,7 +17,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 from flask import Flask
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from config import services
 from config.settings import Settings
@@ -134,6 +134,9 @@ def pages(app: Flask) -> dict[str, str]:
             "history": f"{base}/history",
             "found": f"{base}/history?q=patient&state=failed&state=crashed",
             "nothing": f"{base}/history?q=nowhere&state=lost",
+            "picked": f"{base}/history?state=success",
+            "preview": f"{base}/history",
+            "manual": f"{base}/history",
             "order": f"{base}/history/{row.id}",
             "run": f"{base}/runs/{row.last_run_id}",
             "compare": f"{base}/runs/compare?a={two[0]}&b={two[1]}",
@@ -185,6 +188,32 @@ def stopping(project: projects.Project) -> uuid.UUID:
     return made.run_id
 
 
+# Of these the picture is what the window shows: bars and dialogs stand where they stand.
+AS_SEEN = ("picked", "preview", "manual")
+
+
+def prepare(page: Page, name: str, *, wide: bool) -> None:
+    """Do on the page what its picture is to show."""
+    if name in ("history", "picked"):
+        page.locator("[data-expand]").first.click()
+        page.locator(".run").first.wait_for()
+    if name in ("picked", "preview"):
+        for box in page.locator("[data-pick]").all()[:2]:
+            box.check()
+    if name == "preview":
+        page.locator("[data-pick-every]").check()
+        page.locator(".picked").get_by_role("button", name="Retry", exact=True).click()
+        page.locator("#bulk-preview").wait_for()
+    if name == "manual":
+        page.get_by_role("link", name="Run by hand").click()
+        page.get_by_label("New JSON").check()
+    if name == "saving" and wide:
+        page.locator("#views-list .icon-button").first.click()
+        page.locator(".side-edit").wait_for()
+    if name == "saving":
+        page.get_by_role("button", name="Save view").click()
+
+
 def take(browser: Browser, address: str, folder: Path, found: dict[str, str]) -> None:
     """One picture for each page, width and theme."""
     for width in (1280, 390):
@@ -195,16 +224,11 @@ def take(browser: Browser, address: str, folder: Path, found: dict[str, str]) ->
                 if name != "login" and "/login" in each.page.url:
                     each.log_in(EMAIL, PASSWORD)
                 each.open(path)
-                if name == "history":
-                    each.page.locator("[data-expand]").first.click()
-                    each.page.locator(".run").first.wait_for()
-                if name == "saving" and width > 1000:
-                    each.page.locator("#views-list .icon-button").first.click()
-                    each.page.locator(".side-edit").wait_for()
-                if name == "saving":
-                    each.page.get_by_role("button", name="Save view").click()
+                prepare(each.page, name, wide=width > 1000)
                 each.page.wait_for_timeout(400)
-                each.page.screenshot(path=folder / f"{name}-{width}-{theme}.png", full_page=True)
+                each.page.screenshot(
+                    path=folder / f"{name}-{width}-{theme}.png", full_page=name not in AS_SEEN
+                )
                 for text in (*each.inaccessible(), *each.refused()):
                     print(f"{name} {width} {theme}: {text}")
                 if each.overflow() > 0:

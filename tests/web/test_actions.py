@@ -60,8 +60,10 @@ def test_10_5_what_has_ended_offers_retry(editor, base, flow, state):
     assert offers(opened(editor, base, order)) == [RETRY, FROM_HERE]
 
 
-def test_10_5_what_waits_offers_cancel_alone(editor, base, waiting):
-    assert offers(opened(editor, base, waiting)) == [CANCEL_ALL, CANCEL]
+def test_10_5_what_waits_offers_cancel_alone(editor, base, flow, waiting):
+    assert offers(opened(editor, base, waiting)) == [CANCEL]
+    several = happen(flow, state="pending", runs=2)
+    assert offers(opened(editor, base, several)) == ["Cancel 2 waiting runs", CANCEL, CANCEL]
 
 
 def test_10_5_what_was_claimed_or_runs_offers_nothing(editor, base, flow):
@@ -140,7 +142,7 @@ def test_two_tabs_make_one_run_while_the_first_waits_and_two_by_intent_later(edi
     assert (refused.status_code, runs()) == (409, 2)
     assert toast(refused)["level"] == "error"
     assert "waiting or running" in toast(refused)["text"]
-    assert offers(refused) == [CANCEL_ALL, CANCEL]
+    assert offers(refused) == [CANCEL]
     form_with(refused, CANCEL).send(editor, htmx=True)
     assert other.send(editor, htmx=True).status_code == 200
     assert runs() == 3
