@@ -77,7 +77,7 @@ def test_find_the_failed_ones_read_the_log_export_and_download(visit, person, pr
     page.locator(".filters label", has_text="Failed").click()
     page.wait_for_url("**/history?state=failed")
     page.locator(".pill", has_text="State: Failed").wait_for()
-    page.get_by_role("searchbox").press_sequentially("malari", delay=30)
+    page.get_by_label("Search ids, logs").press_sequentially("malari", delay=30)
     page.wait_for_url("**/history?q=malari&state=failed")
     page.locator("mark", has_text="malaria").first.wait_for()
     assert shown(page) == past
@@ -96,7 +96,7 @@ def test_find_the_failed_ones_read_the_log_export_and_download(visit, person, pr
     page.go_back()
     page.wait_for_url("**/history?q=malari&state=failed")
     page.locator("mark", has_text="malaria").first.wait_for()
-    assert page.get_by_role("searchbox").input_value() == "malari"
+    assert page.get_by_label("Search ids, logs").input_value() == "malari"
     assert shown(page) == past
 
     page.get_by_role("button", name="Export…").click()
@@ -115,7 +115,7 @@ def test_the_same_journey_without_script(visit, person, project, past):
     visitor.log_in(person.email, PASSWORD)
     visitor.open(history(project))
     page.locator(".filters label", has_text="Failed").click()
-    page.get_by_role("searchbox").fill("malaria")
+    page.get_by_label("Search ids, logs").fill("malaria")
     page.get_by_role("button", name="Search").click()
     page.wait_for_url("**/history?q=malaria&state=failed")
     assert shown(page) == past
@@ -172,13 +172,13 @@ def test_back_empties_the_box_again(visit, person, project, past):
     visitor.open(history(project))
     page.locator(".filters label", has_text="Failed").click()
     page.wait_for_url("**/history?state=failed")
-    page.get_by_role("searchbox").press_sequentially("malari", delay=30)
+    page.get_by_label("Search ids, logs").press_sequentially("malari", delay=30)
     page.wait_for_url("**/history?q=malari&state=failed")
     page.locator(".pill", has_text="State: Failed").wait_for()
     page.go_back()
     page.wait_for_url("**/history")
     expect(page.locator(ROWS)).to_have_count(25)
-    assert page.get_by_role("searchbox").input_value() == ""
+    assert page.get_by_label("Search ids, logs").input_value() == ""
     assert page.locator("input:checked[name=state]").count() == 0
 
 
@@ -256,6 +256,7 @@ def test_a_filter_that_cannot_be_read_is_said_at_its_field(visit, person, projec
     page = visitor.page
     visitor.log_in(person.email, PASSWORD)
     visitor.open(history(project))
+    page.get_by_text("More filters").click()
     page.get_by_label("Active from").fill("2026-11-20T10:00")
     page.get_by_label("Active until").fill("2026-11-19T10:00")
     page.get_by_label("Active until").blur()
