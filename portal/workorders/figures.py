@@ -147,7 +147,7 @@ def sorted_workflows(found: Iterable[WorkflowStatistics], sort: WorkflowSort) ->
 class ProjectStatistics:
     """A project's figures: received after `since`, as they stood at `taken_at`.
 
-    `sampled`: steps are those of the newest 50,000 runs.
+    `sampled`: steps are those of the newest 20,000 runs, for there are more.
     """
 
     since: datetime
