@@ -118,7 +118,8 @@ def _add_runs(found: Where, filters: SearchFilters) -> None:
     """What is asked of the runs. Where the matches may be few, the planner can begin at them."""
     if filters.errors:
         found.add(_HAS_ERROR)
-        found.add(f"{_NEWEST_ERROR} = ANY(:errors)", errors=list(filters.errors))
+        # As an expression it hides from the planner, which would count the same rareness twice.
+        found.add(f"coalesce({_NEWEST_ERROR} = ANY(:errors), false)", errors=list(filters.errors))
     if filters.not_errors:
         found.add(f"coalesce({_NEWEST_ERROR}, '') <> ALL(:not_errors)", not_errors=list(filters.not_errors))
     if filters.error_group:
