@@ -144,7 +144,6 @@ def _common(asked: Asked, since: datetime) -> dict[str, Any]:
         "seen": since - OVERLAP,
         "new": None,
         "no_rows": bool(request.args.get("empty")),
-        "can_compare": "comparisons.show" in current_app.view_functions,
     }
 
 

@@ -54,6 +54,7 @@
   const focus = (element) => { element.tabIndex = -1; element.focus({ preventScroll: true }); };
   const quiet = (ctx) => !ctx.sourceEvent || ["every", "load"].includes(ctx.sourceEvent.type);
   on("htmx:before:request", ({ detail: { ctx } }) => {
+    ctx.deed = ctx.sourceElement.matches?.(".deed");
     if (!quiet(ctx) && ctx.target instanceof Element) ctx.target.setAttribute("aria-busy", "true");
   });
   on("htmx:finally:request", ({ detail: { ctx } }) => ctx.target?.removeAttribute?.("aria-busy"));
@@ -62,8 +63,7 @@
     settle();
     if (ctx.target?.id === "dialog-body" && !ctx.target.closest("dialog").open) ctx.target.closest("dialog").showModal();
     // The button of a deed may be gone with its work: then its row is the next thing to read, or the heading.
-    const done = ctx.sourceElement?.matches?.(".deed") && document.activeElement === document.body;
-    if (done) focus(ctx.target.closest?.(".record")?.querySelector("[data-row]") || $("main h1"));
+    if (ctx.deed && document.activeElement === document.body) focus(ctx.target.closest?.(".record")?.querySelector("[data-row]") || $("main h1"));
     const whole = ctx.target === document.body && ctx.sourceElement !== document.body;
     if (!whole && ctx.target?.id !== "main") return;
     all("[popover]:popover-open").forEach((menu) => menu.hidePopover());

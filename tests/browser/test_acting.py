@@ -129,7 +129,7 @@ def test_the_same_by_keyboard_alone(visit, person, history, past):
     press_until(page, "Tab", ".run-actions button")
     keys.press("Enter")
     expect(page.locator(f"#workorders-runs-{past[0].id} .run")).to_have_count(2)
-    assert page.evaluate("document.activeElement.matches('[data-row]')")
+    expect(page.locator("[data-row]:focus")).to_have_count(1)
 
     visitor.open(f"{history}?state=failed")
     keys.press("j")
@@ -145,7 +145,7 @@ def test_the_same_by_keyboard_alone(visit, person, history, past):
     dialog.wait_for()
     keys.press("Escape")
     expect(dialog).to_be_hidden()
-    assert page.evaluate("document.activeElement.matches('.picked button')")
+    expect(page.locator(".picked button:focus")).to_have_count(1)
     keys.press("Enter")
     dialog.wait_for()
     press_until(page, "Tab", "dialog .button-primary")

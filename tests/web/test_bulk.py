@@ -240,3 +240,20 @@ def test_a_bad_job_is_422(editor, base, failed):
     for bad in ("x", str(uuid.uuid4())):
         answer = preview(editor, base, "retry_from_job", pick=str(failed[0].id), job_id=bad)
         assert answer.status_code == 422
+
+
+def test_two_picked_rows_are_compared_by_their_newest_runs(browser, base, cast, flow, failed):
+    form = form_with(browser.get(base), "Compare")
+    answer = form.send(browser, pick=[str(order.id) for order in failed[:2]])
+    assert answer.status_code == 303
+    assert {str(order.run.id) for order in failed[:2]} <= set(re.split("[=&?]", answer.location))
+    assert browser.get(answer.location).status_code == 200
+
+
+def test_not_two_or_without_runs_or_of_another_project_are_not_compared(browser, base, flow, failed):
+    form = form_with(browser.get(base), "Compare")
+    rejected = happen(flow, state="rejected")
+    foreign = happen(make_workflow(make_project("elsewhere")))
+    for others, status in (([], 422), ([*failed[1:]], 422), ([rejected], 422), ([foreign], 404)):
+        picked = [str(order.id) for order in (failed[0], *others)]
+        assert form.send(browser, pick=picked).status_code == status
