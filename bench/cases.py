@@ -123,8 +123,11 @@ class Searching:
     def _sql(self, statement: str, **values: Any) -> Ask:
         given = self.values | values
 
-        def ask() -> Ids:
-            return [row[0] for row in self.plain.execute(statement, given).fetchall()]
+        def ask() -> Ids | None:
+            try:
+                return [row[0] for row in self.plain.execute(statement, given).fetchall()]
+            except psycopg.errors.QueryCanceled:
+                return None  # as slow as `runner.PATIENCE`, or slower
 
         return ask
 
@@ -146,7 +149,7 @@ class Searching:
         session().rollback()
         case.plans = capture.checked(found, allowed)
         theirs = reference() if reference else None
-        case.same_rows = None if reference is None or mine is None else set(mine) == set(theirs or [])
+        case.same_rows = None if theirs is None or mine is None else set(mine) == set(theirs)
         sides: list[tuple[Series, Ask | None]] = [
             (case.reference, reference),
             (case.ours, ours),

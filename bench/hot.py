@@ -63,6 +63,7 @@ def claims(place: Place, plain: psycopg.Connection, rounds: int) -> list[Case]:
 
 @contextmanager
 def _waiting(plain: psycopg.Connection) -> Iterator[None]:
+    plain.execute("SET statement_timeout = 0")
     for statement in _ADD:
         plain.execute(statement, {"waiting": WAITING, "mark": MARK})
     try:

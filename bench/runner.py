@@ -18,6 +18,8 @@ from portal.core import clock
 from portal.core.db import db
 from portal.projects.models import Project
 
+# So long, at most, one statement of the reference is waited for.
+PATIENCE = "60s"
 _SIZES = """
     SELECT coalesce(i.inhparent::regclass::text, c.relname) AS name, sum(greatest(c.reltuples, 0))::bigint,
         sum(pg_table_size(c.oid))::bigint, sum(pg_indexes_size(c.oid))::bigint
@@ -68,6 +70,7 @@ def _prepare(plain: psycopg.Connection) -> None:
         plain.execute("DROP SCHEMA IF EXISTS reference CASCADE")
         for statement in REFERENCE_INDEX:
             plain.execute(statement)
+    plain.execute(f"SET statement_timeout = '{PATIENCE}'")
 
 
 def _largest() -> projects.Project:
