@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from flask import Blueprint, Response, current_app, g, make_response, request
+from flask import Blueprint, Response, g, make_response, request
 from flask_babel import format_decimal, ngettext
 
 from portal import workflows, workorders
