@@ -169,7 +169,8 @@ class History(RuleBasedStateMachine):
         if not self.connections[number].open:
             trigger = self.flows[pick % len(self.flows)].trigger.id
             deed = partial(workorders.create_for_trigger, trigger, body={"n": 1})
-            self.orders.append(self.act(number, deed))
+            if created := self.act(number, deed):
+                self.orders.append(created)
 
     def claim(self, number: int, pick: int, stay_open: bool) -> None:
         found = self.act(number, partial(workorders.claim, 1 + pick % 3, "w"), stay_open=stay_open) or []
@@ -334,6 +335,7 @@ def test_every_interleaving_keeps_the_history_true(machine: type[History]) -> No
             stateful_step_count=40,
             deadline=None,
             database=None,
+            print_blob=True,
             suppress_health_check=list(HealthCheck),
         ),
     )
