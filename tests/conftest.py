@@ -16,6 +16,7 @@ import pytest
 import sqlalchemy as sa
 from flask import Flask
 from flask.testing import FlaskClient
+from hypothesis import settings as examples
 from redis import Redis
 
 from config import logging, services
@@ -29,6 +30,9 @@ from tests.support.clients import OwnContextClient
 
 DATABASE, QUEUE = "PORTAL_TEST_DATABASE", "PORTAL_TEST_QUEUE"
 _running: list[object] = []
+# How long an example takes says how busy the machine is, no more.
+examples.register_profile("house", deadline=None, print_blob=True)
+examples.load_profile("house")
 
 
 def pytest_configure(config: pytest.Config) -> None:

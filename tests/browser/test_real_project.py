@@ -127,6 +127,7 @@ def test_a_webhook_of_a_real_project_shows_up_is_found_and_is_exported(portal, c
     log_in(portal, visit)
     page = visit.page
     page.get_by_role("link", name="webhook-reply-and-cron-cursor-project").click()
+    page.get_by_role("navigation", name="Project").get_by_role("link", name="History").click()
     page.wait_for_url("**/history")
 
     answer = requests.post(portal.address + webhook, json={"village": "Chikwawa", "cases": 3}, timeout=10)
