@@ -60,7 +60,7 @@ def prepared(number: int, data_dir: Path, fill: Fill, *, kind: str, keep: bool) 
 def _make(server: str, name: str, number: int, redis_url: str, data_dir: Path, fill: Fill) -> bool:
     """Build under another name and rename: a database that was left half done is never measured."""
     with psycopg.connect(server, autocommit=True) as admin:
-        if admin.execute("SELECT FROM pg_database WHERE datname = %s", [name]).fetchone():
+        if admin.execute("SELECT 1 FROM pg_database WHERE datname = %s", [name]).fetchone():
             return False
         for (old,) in admin.execute(
             "SELECT datname FROM pg_database WHERE starts_with(datname, %s)", [name.rpartition("_")[0] + "_"]
