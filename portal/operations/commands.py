@@ -15,6 +15,8 @@ from portal.operations.models import UNFINISHED, Operation, OperationState
 from portal.operations.running import NOW
 
 CANCELLED = N_("Cancelled.")
+# As text: a statement that is planned once for all values could not tell that bound ones mean this index.
+LIVE = sa.text("state IN ('queued', 'running')")
 
 
 def start(
@@ -69,9 +71,7 @@ def _insert(values: Json) -> Operation | None:
     statement = (
         insert(Operation)
         .values(**values, run_at=NOW, sent_at=NOW)
-        .on_conflict_do_nothing(
-            index_elements=[Operation.unique_key], index_where=Operation.state.in_(UNFINISHED)
-        )
+        .on_conflict_do_nothing(index_elements=[Operation.unique_key], index_where=LIVE)
         .returning(Operation)
     )
     return session().scalars(statement).one_or_none()

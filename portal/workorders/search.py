@@ -31,9 +31,11 @@ from portal.workorders.listing import Key, Wanted, Where
 MOST_COUNTED = 10_000
 MOST_COUNTED_WITH_TERM = 50
 # A plan for any value would do badly for words, dates and errors: how many rows have them differs by far.
+# A page is all that is wanted: to join it by reading all work orders of a project is never right.
 _BE_PATIENT = sa.text("""
     SELECT set_config('statement_timeout', '30s', true),
-        set_config('plan_cache_mode', 'force_custom_plan', true)
+        set_config('plan_cache_mode', 'force_custom_plan', true),
+        set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)
 """)
 
 

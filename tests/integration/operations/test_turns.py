@@ -189,6 +189,12 @@ def test_the_hook_and_the_failure_stand_together(ledger, kinds):
     assert ledger.state(operation) == "failed"
 
 
+def test_a_unique_key_still_counts_once_its_statement_has_a_plan_for_all_values(ledger):
+    """The driver prepares a statement after five times, the server plans it for all after five more."""
+    first = ledger.start(unique_key="often")
+    assert {ledger.start(unique_key="often").id for _ in range(12)} == {first.id}
+
+
 def test_a_live_unique_key_is_started_once(ledger):
     first = ledger.start(unique_key="only")
     assert ledger.start(unique_key="only").id == first.id
