@@ -106,7 +106,8 @@ class Child:
             cwd=ROOT,
             env=dict(self._environment),
             process_group=0,
-            preexec_fn=processes.last_words(signal.SIGTERM),  # noqa: PLW1509 - one prctl call, no locks
+            # Unsafe beside threads if it took a lock: it takes none, and the supervisor has one thread.
+            preexec_fn=processes.last_words(signal.SIGTERM),  # noqa: PLW1509
         )
 
     def alive(self) -> bool:

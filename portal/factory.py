@@ -16,18 +16,18 @@ from sqlalchemy.orm import configure_mappers
 from portal import api, blueprints, credentials, schedule, web
 
 # Every context's tables must be known before the first query.
-from portal.accounts import models as _accounts  # noqa: F401
-from portal.audit import models as _audit  # noqa: F401
+from portal.accounts import models as _accounts  # noqa: F401 - makes its tables known
+from portal.audit import models as _audit  # noqa: F401 - makes its tables known
 from portal.core import broker, limits, links, paging, storage
 from portal.core.db import Base, db
-from portal.credentials import models as _credentials  # noqa: F401
-from portal.dataclips import models as _dataclips  # noqa: F401
-from portal.operations import models as _operations  # noqa: F401
-from portal.projects import models as _projects  # noqa: F401
-from portal.workflows import models as _workflows  # noqa: F401
-from portal.workorders import group_models as _groups  # noqa: F401
-from portal.workorders import models as _workorders  # noqa: F401
-from portal.workorders import view_models as _views  # noqa: F401
+from portal.credentials import models as _credentials  # noqa: F401 - makes its tables known
+from portal.dataclips import models as _dataclips  # noqa: F401 - makes its tables known
+from portal.operations import models as _operations  # noqa: F401 - makes its tables known
+from portal.projects import models as _projects  # noqa: F401 - makes its tables known
+from portal.workflows import models as _workflows  # noqa: F401 - makes its tables known
+from portal.workorders import group_models as _groups  # noqa: F401 - makes its tables known
+from portal.workorders import models as _workorders  # noqa: F401 - makes its tables known
+from portal.workorders import view_models as _views  # noqa: F401 - makes its tables known
 
 if TYPE_CHECKING:
     from config.settings import Settings

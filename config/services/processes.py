@@ -53,7 +53,8 @@ def spawn(
         cwd="/",
         env=SERVER_ENVIRONMENT,
         start_new_session=True,
-        preexec_fn=last_words(death_signal),  # noqa: PLW1509 - one prctl call, no locks
+        # Unsafe beside threads if it took a lock: it takes none, it is system calls alone (see `last_words`).
+        preexec_fn=last_words(death_signal),  # noqa: PLW1509
         **account.popen_options(),
     )
 

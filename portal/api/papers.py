@@ -6,10 +6,11 @@ import json
 from functools import lru_cache
 from typing import Any
 
-from flask import Blueprint, Flask, Response, current_app, make_response
+from flask import Blueprint, Flask, Response, make_response
 
 from portal.api import document
 from portal.web import public, render
+from portal.web.apps import this_app
 
 bp = Blueprint("api_papers", __name__, url_prefix="/api")
 
@@ -18,7 +19,7 @@ bp = Blueprint("api_papers", __name__, url_prefix="/api")
 @public("the document holds no data; who writes a client has no token yet")
 def openapi() -> Response:
     """The OpenAPI 3.1 document."""
-    response = make_response(dumped(_app()))
+    response = make_response(dumped(this_app()))
     response.mimetype = "application/json"
     response.headers["Cache-Control"] = "public, max-age=300"
     return response
@@ -28,17 +29,12 @@ def openapi() -> Response:
 @public("the page holds no data; who writes a client has no token yet")
 def docs() -> Response:
     """The same document as a page: each operation with its parameters and answers."""
-    return render.page("api/docs.html", areas=_areas(_built(_app())), document=_built(_app()))
+    return render.page("api/docs.html", areas=_areas(_built(this_app())), document=_built(this_app()))
 
 
 def dumped(app: Flask) -> str:
     """The document as the text that is served and kept in docs/openapi.json."""
     return json.dumps(_built(app), indent=2, ensure_ascii=False) + "\n"
-
-
-def _app() -> Flask:
-    found: Flask = current_app._get_current_object()  # type: ignore[attr-defined]
-    return found
 
 
 @lru_cache(maxsize=4)

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
 import structlog
-from flask import Blueprint, Flask, Response, current_app, g, make_response, request
+from flask import Blueprint, Flask, Response, g, make_response, request
 from flask.blueprints import BlueprintSetupState
 from flask_login import current_user
 
@@ -28,6 +28,7 @@ from portal.core.errors import Invalid, PortalError
 from portal.core.failures import as_portal_error
 from portal.core.text import N_
 from portal.web import guarded
+from portal.web.apps import this_app
 
 log = structlog.get_logger(__name__)
 bp = Blueprint("live", __name__)
@@ -52,7 +53,7 @@ def _prepare(state: BlueprintSetupState) -> None:
 def stream(project_id: uuid.UUID) -> Response:
     """The events of a project, and with `?run=<id>` those of one of its runs; 204 when too many listen."""
     topics = [events.project_topic(project_id), *_run_topics(project_id)]
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    app = this_app()
     seats: threading.BoundedSemaphore = app.extensions["live_streams"]
     if not seats.acquire(blocking=False):
         return make_response("", 204)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import click
-from flask import current_app
 from flask.cli import with_appcontext
 
 from portal import operations as work
+from portal.web.apps import this_app
 
 
 @click.command()
@@ -14,7 +14,7 @@ from portal import operations as work
 @with_appcontext
 def worker(queues: tuple[str, ...]) -> None:
     """Work on background operations until SIGTERM; what is under way is handed over."""
-    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    app = this_app()
     try:
         work.run_worker(app.app_context, *([queues] if queues else []))
     except ValueError as error:

@@ -13,10 +13,29 @@ from portal.core.db import Json
 MOST_PAIRED = 50
 # Names of values that say where and how, not who: hiding them would hide ordinary words and numbers.
 HARMLESS = frozenset(
-    """
-    apiversion api_version authtype auth_type baseurl base_url environment expires_at expires_in host hosturl
-    host_url instance_url instanceurl issued_at loginurl login_url port protocol scope token_type
-    """.split()  # noqa: SIM905 - a list would be four times as long
+    {
+        "api_version",
+        "apiversion",
+        "auth_type",
+        "authtype",
+        "base_url",
+        "baseurl",
+        "environment",
+        "expires_at",
+        "expires_in",
+        "host",
+        "host_url",
+        "hosturl",
+        "instance_url",
+        "instanceurl",
+        "issued_at",
+        "login_url",
+        "loginurl",
+        "port",
+        "protocol",
+        "scope",
+        "token_type",
+    }
 )
 WHOLE_LINE = 8
 

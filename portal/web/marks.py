@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import lru_cache
+from typing import cast
 
 from flask import current_app
 from flask_babel import gettext
@@ -75,7 +76,8 @@ def icon(name: str, label: str | None = None, class_: str = "", **more: str) -> 
 
 
 def _sprite() -> str:
-    return str(current_app.jinja_env.globals["asset"]("vendor/icons.svg"))  # type: ignore[operator]
+    asset = cast(Callable[[str], str], current_app.jinja_env.globals["asset"])
+    return asset("vendor/icons.svg")
 
 
 @lru_cache(maxsize=KEPT)

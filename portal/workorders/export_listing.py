@@ -22,7 +22,7 @@ def list_ids(wanted: Wanted, ids: BinaryIO) -> int:
     found = all_keys_sql(wanted)
     listed = 0
     if found is not None:
-        with copy_out(f"SELECT k.id FROM ({found[0]}) AS k", found[1]) as lines:  # noqa: S608
+        with copy_out(f"SELECT k.id FROM ({found[0]}) AS k", found[1]) as lines:  # noqa: S608 - from our search
             for line in lines:
                 ids.write(line)
                 listed += 1

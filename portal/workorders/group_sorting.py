@@ -26,6 +26,8 @@ from portal.workorders import events, rows
 from portal.workorders.grouping import LONGEST_READ, fingerprint, message_of
 from portal.workorders.models import Run
 
+# ruff: noqa: S608 - statements are put together from constants of this module; values are always bound.
+
 BATCH = 500
 # A worker's last lines may come a moment after the end of the run.
 SETTLED = timedelta(seconds=5)
@@ -33,7 +35,7 @@ SETTLED = timedelta(seconds=5)
 LAST_LINES = 1_000
 
 _UNGROUPED = "error_group_id IS NULL AND state IN ('failed', 'crashed', 'killed', 'exception', 'lost')"
-_ANY = sa.text(f"SELECT EXISTS (SELECT FROM runs WHERE {_UNGROUPED} AND updated_at <= :settled)")  # noqa: S608
+_ANY = sa.text(f"SELECT EXISTS (SELECT FROM runs WHERE {_UNGROUPED} AND updated_at <= :settled)")
 _LAST = """
     SELECT left(l.message, :longest) FROM log_lines AS l
     WHERE l.run_id = r.id AND l.seq > r.log_count - :last_lines AND {0}
@@ -48,7 +50,7 @@ _PICK = sa.text(f"""
     SELECT r.id, r.project_id, r.workflow_id, r.error_type, r.at,
         coalesce(({_LAST.format("l.level = 'error'")}), ({_LAST.format("l.source = 'R/T'")})) AS text
     FROM picked AS r
-""")  # noqa: S608 - put together from constants of this module
+""")
 # In the order of the unique key, so that sorters that meet at some groups wait for one another in one order.
 _COUNT = sa.text("""
     INSERT INTO error_groups AS g (id, project_id, workflow_id, fingerprint, error_type, message, state,
